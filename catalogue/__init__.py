@@ -1,0 +1,1 @@
+"""What data there is, whose it is and on what terms."""

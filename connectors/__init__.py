@@ -1,0 +1,1 @@
+"""One protocol; one module per engine; runs a fragment inside the custodian's process and returns raw cells."""

@@ -1,0 +1,1 @@
+"""The running service: holders, presentation, release, ledger, approvals, identity, API, client and CLI."""
