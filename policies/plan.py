@@ -1,0 +1,172 @@
+"""What the compiler makes of a query: cell queries below the disclosure line, one presentation above it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from enum import StrEnum
+
+from catalogue.fragment import Fragment
+from catalogue.leaves import LeafSet
+from policies.presentation.model import Presentation
+
+
+class AtomKind(StrEnum):
+    UNITS = "units"
+    COUNT = "count"
+    SUM = "sum"
+    MEAN = "mean"
+    VARIANCE = "variance"
+    STDDEV = "stddev"
+    QUANTILE = "quantile"
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A predicate in canonical form: per dimension a set of leaves; a dimension that is not named is whole.
+
+    ``sets`` is sorted by dimension and never holds a full set, so equal boxes are the same question.
+    """
+
+    sets: tuple[tuple[str, LeafSet], ...] = ()
+
+    @classmethod
+    def of(cls, sets: Mapping[str, LeafSet]) -> Box:
+        return cls(tuple(sorted((name, leaves) for name, leaves in sets.items() if not leaves.is_full)))
+
+    def __and__(self, other: Box) -> Box:
+        merged = dict(self.sets)
+        for name, leaves in other.sets:
+            merged[name] = merged[name] & leaves if name in merged else leaves
+        return Box.of(merged)
+
+    def get(self, name: str) -> LeafSet | None:
+        return dict(self.sets).get(name)
+
+    @property
+    def dimensions(self) -> tuple[str, ...]:
+        return tuple(name for name, _ in self.sets)
+
+
+@dataclass(frozen=True, slots=True)
+class Atom:
+    """One protected number per cell. ``statistic`` is the id of the fragment statistic that it is made from."""
+
+    kind: AtomKind
+    column: str
+    status: str
+    statistic: str
+    where: Box = Box()
+    measure: str | None = None
+    quantile: Decimal | None = None
+    decimals: int = 0
+    weighted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class KeyColumn:
+    """A column of the grid that says which cell it is: its values come from the domain, never from the data."""
+
+    name: str
+    type: str
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class GridAxis:
+    """The parts of one dimension in one block. ``values[j][p]`` is the value of key ``keys[j]`` for part p;
+    ``adhoc[p]`` says that the part is neither a node nor a registered grouping, so a guard binds it."""
+
+    dimension: str
+    keys: tuple[str, ...]
+    values: tuple[tuple[object, ...], ...]
+    parts: tuple[LeafSet, ...]
+    adhoc: tuple[bool, ...]
+    sensitive: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class GridBlock:
+    """One grouping set of a cell query; ``grouping`` is DuckDB's GROUPING() bit mask over all keys."""
+
+    axes: tuple[GridAxis, ...]
+    grouping: int = 0
+
+    @property
+    def size(self) -> int:
+        size = 1
+        for axis in self.axes:
+            size *= len(axis.parts)
+        return size
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """An ad-hoc restriction whose complement within its parent must itself pass the minimum frequency.
+
+    ``fragment`` counts units of the relaxed cells (statistic ``guard``): block i of it is block i of the query
+    with the ad-hoc dimension relaxed; ``parents[i][p]`` maps part p of that block's axis to its parent's part
+    (None where the dimension is restricted in WHERE or in an atom, not grouped). ``atoms`` are the columns it binds.
+    """
+
+    dimension: str
+    fragment: Fragment
+    parents: tuple[tuple[int, ...] | None, ...]
+    atoms: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CellQuery:
+    """One aggregate over the unit rows of one source, with all that protects it.
+
+    The presentation reads it as relation ``relation``. ``fragment.blocks[i]`` matches ``blocks[i]``, axis by axis.
+    """
+
+    relation: str
+    dataset: str
+    profile: str
+    where: Box
+    keys: tuple[KeyColumn, ...]
+    blocks: tuple[GridBlock, ...]
+    atoms: tuple[Atom, ...]
+    fragment: Fragment
+    guards: tuple[Guard, ...] = ()
+    partitions: int = 0
+
+    @property
+    def size(self) -> int:
+        return sum(block.size for block in self.blocks)
+
+
+@dataclass(frozen=True, slots=True)
+class AppliedRule:
+    """A rule that changed or bounds the query, and what it put in."""
+
+    rule: str
+    effect: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A scalar subquery below the line: answered first, snapped to the grid and bound as a literal."""
+
+    query: CellQuery
+    presentation: Presentation
+    measure: str
+
+
+@dataclass(frozen=True, slots=True)
+class ClearedPlan:
+    """A query that may run, once it is approved. ``digest`` is over everything that an approval binds."""
+
+    sql: str
+    queries: tuple[CellQuery, ...]
+    presentation: Presentation
+    lookups: tuple[str, ...]
+    rules: tuple[AppliedRule, ...]
+    question: str
+    digest: str
+    stages: tuple[Stage, ...] = ()
+    warnings: tuple[str, ...] = ()
+    parameters: Mapping[str, object] = field(default_factory=dict)
