@@ -1,0 +1,1 @@
+"""The notebook client: imports httpx, pyarrow and joserfc alone."""
