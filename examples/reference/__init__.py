@@ -1,0 +1,1 @@
+"""How the project's own code lists are derived from published reference data."""
