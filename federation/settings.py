@@ -1,0 +1,191 @@
+"""A node's settings: ``node.yaml`` in its configuration directory, overridden by the environment.
+
+Every setting can be given as ``FEDERATION_NAME``, nested ones as ``FEDERATION_LIMITS__RUN_SECONDS``. Unknown
+names in the file are mistakes. Paths are relative to the configuration directory.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from catalogue.models import Name, Text
+from federation.identity.principal import NodeRole
+
+Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]
+
+
+class Environment(StrEnum):
+    """What a node is for. ``production`` is the default, so that a forgotten line fails closed."""
+
+    DEMO = "demo"
+    TEST = "test"
+    PRODUCTION = "production"
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Person(Section):
+    """Somebody who may be chosen at the demo login."""
+
+    person: Identifier
+    name: Text
+    body: Name
+    roles: Annotated[tuple[NodeRole, ...], Field(min_length=1)]
+
+
+class Program(Section):
+    """A program with a secret of its own."""
+
+    client_id: Identifier = Field(description="The name under which the program asks for a token.")
+    name: Text
+    secret_sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")] = Field(
+        description="SHA-256, in hexadecimal, of a random secret of at least 32 characters."
+    )
+    body: Name
+    roles: Annotated[tuple[NodeRole, ...], Field(min_length=1)]
+
+
+class IdentitySettings(Section):
+    """The built-in identity. It is for demonstrations and tests."""
+
+    allow_builtin_identity: bool = Field(
+        False, description="Let a node whose environment is production start with the built-in identity."
+    )
+    token_minutes: Annotated[int, Field(ge=1, le=1440)] = Field(
+        60, description="How long an access token is valid, in minutes."
+    )
+    persons: tuple[Person, ...] = Field(
+        (), description="Persons who may log in by name alone. Never in production."
+    )
+    programs: tuple[Program, ...] = Field((), description="Programs that log in with client credentials.")
+
+
+class LimitSettings(Section):
+    """Bounds on what one request, one run and one caller may use."""
+
+    body_bytes: Annotated[int, Field(ge=1024)] = Field(
+        262_144, description="Largest request body, in bytes; larger ones are answered 413."
+    )
+    requests_per_minute: Annotated[int, Field(ge=1)] = Field(
+        600, description="Requests that one caller may make in a minute; more are answered 429."
+    )
+    compile_workers: Annotated[int, Field(ge=1, le=16)] = Field(
+        2, description="Processes that compile queries."
+    )
+    compile_seconds: Annotated[float, Field(gt=0, le=60)] = Field(
+        10.0, description="Time that one query may take to compile before its process is ended."
+    )
+    run_workers: Annotated[int, Field(ge=1, le=16)] = Field(2, description="Runs that execute at a time.")
+    run_seconds: Annotated[float, Field(gt=0)] = Field(
+        300.0, description="Time that one run may take at the source before it is stopped."
+    )
+    presentation_seconds: Annotated[float, Field(gt=0)] = Field(
+        30.0, description="Time that the presentation of one run may take."
+    )
+    lease_seconds: Annotated[float, Field(ge=1)] = Field(
+        30.0, description="How long a worker holds a run without a sign of life before another takes it."
+    )
+    wait_seconds: Annotated[float, Field(ge=0, le=120)] = Field(
+        30.0, description="Longest time that a request may wait for a run to change."
+    )
+    request_days: Annotated[int, Field(ge=1)] = Field(
+        365, description="Days for which an approval is valid, where its agreement does not end sooner."
+    )
+
+
+class SourceSettings(Section):
+    """One connector by the name that datasets use for it."""
+
+    kind: Literal["duckdb"] = Field("duckdb", description="The engine that reads the source.")
+    directory: Path = Field(
+        Path("data"), description="The folder that file locations of datasets are relative to."
+    )
+    database: Path | None = Field(None, description="A DuckDB database file, opened read-only.")
+    threads: Annotated[int, Field(ge=1)] | None = Field(
+        None, description="Threads of the engine; all cores where none is given."
+    )
+    memory_limit: str | None = Field(None, description="Memory of the engine, such as 4GB.")
+
+
+class Settings(BaseSettings):
+    """All settings of a node."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="FEDERATION_", env_nested_delimiter="__", extra="forbid", frozen=True
+    )
+
+    node: Name = Field(description="Short name of the node, unique in its federation.")
+    title: Text = Field(description="The node's name as people read it.")
+    environment: Environment = Field(
+        Environment.PRODUCTION, description="demo, test or production; production refuses unsafe settings."
+    )
+    host: str = Field("127.0.0.1", description="Address that the node listens on.")
+    port: Annotated[int, Field(ge=1, le=65535)] = Field(8642, description="Port that the node listens on.")
+    public_url: str = Field(
+        "", description="Address under which users reach the node; HTTPS, or a loopback address."
+    )
+    state_dir: Path = Field(Path("state"), description="Folder for the database, releases and ledger cells.")
+    secrets_dir: Path = Field(
+        Path("secrets"), description="Folder for the node's keys; readable by it alone."
+    )
+    sources: dict[Name, SourceSettings] = Field(
+        default_factory=lambda: {"duckdb": SourceSettings.model_validate({})},
+        description="Connectors by the name that datasets use for them.",
+    )
+    identity: IdentitySettings = Field(
+        default_factory=lambda: IdentitySettings.model_validate({}), description="The built-in identity."
+    )
+    limits: LimitSettings = Field(
+        default_factory=lambda: LimitSettings.model_validate({}), description="Bounds on use."
+    )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003  # the signature is the library's
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment wins over the file, whose content comes in as arguments."""
+        return env_settings, init_settings
+
+    @model_validator(mode="before")
+    @classmethod
+    def _default_public_url(cls, data: dict[str, Any]) -> dict[str, Any]:
+        if not data.get("public_url"):
+            host, port = data.get("host", "127.0.0.1"), data.get("port", 8642)
+            return {**data, "public_url": f"http://{host}:{port}"}
+        return data
+
+    @model_validator(mode="after")
+    def _safe(self) -> Settings:
+        url = urlsplit(self.public_url)
+        if url.scheme != "https" and not (url.scheme == "http" and _is_loopback(url.hostname or "")):
+            raise ValueError("public_url must be HTTPS, or HTTP on a loopback address")
+        if self.environment is Environment.PRODUCTION:
+            if not self.identity.allow_builtin_identity:
+                raise ValueError(
+                    "the built-in identity is for demonstrations and tests: a production node does not start "
+                    "with it unless identity.allow_builtin_identity is true"
+                )
+            if self.identity.persons:
+                raise ValueError("identity.persons log in without a password: not in production")
+        return self
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
