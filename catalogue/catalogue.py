@@ -132,6 +132,8 @@ def measure_grid(variable: Variable) -> Grid | None:
 def bind_dataset(document: Dataset, codelists: Mapping[str, CodeList]) -> BoundDataset:
     """Resolve a validated dataset. A measure with a full grid (minimum, maximum, step) is also a dimension.
 
+    A dimension whose column holds codes of a coarser level has that level's codes as its leaves.
+
     Raises KeyError for a code list that is not there; the loader has reported it before.
     """
     dimensions: dict[str, Dimension] = {}
@@ -140,6 +142,8 @@ def bind_dataset(document: Dataset, codelists: Mapping[str, CodeList]) -> BoundD
         if variable.role is Role.DIMENSION and variable.of is None:
             assert variable.codelist is not None
             codelist = codelists[variable.codelist]
+            if variable.level is not None:
+                codelist = codelist.cut(variable.level)
             dimensions[name] = Dimension(
                 name, expression, codelist, None, variable.nullable, variable.sensitive
             )

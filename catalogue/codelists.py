@@ -76,6 +76,55 @@ class CodeList:
                 return level
         raise KeyError(name)
 
+    def cut(self, level: str) -> CodeList:
+        """The list with ``level`` as its leaves, for a table that holds no finer codes.
+
+        Leaves are the level's codes in order of appearance. Kept are the coarser levels that give each of them
+        one code, and the parts of groupings that are made of whole ones.
+
+        Raises KeyError for a level that the list does not have.
+        """
+        if level == self.leaf_level.name:
+            return self
+        nodes = self.nodes[level]
+        first = [next(iter(leaves)) for leaves in nodes.values()]
+        levels = []
+        for coarser in self.levels:
+            nested = all(len({coarser.codes[leaf] for leaf in leaves}) == 1 for leaves in nodes.values())
+            if nested:
+                codes = tuple(coarser.codes[leaf] for leaf in first)
+                names = tuple(coarser.names[leaf] for leaf in first)
+                levels.append(Level(coarser.name, coarser.title, codes, names))
+            if coarser.name == level:
+                break
+
+        def cut_part(part: GroupingPart) -> GroupingPart | None:
+            kept = [i for i, leaves in enumerate(nodes.values()) if leaves <= part.leaves]
+            whole = sum(len(leaves) for i, leaves in enumerate(nodes.values()) if i in set(kept))
+            if whole != len(part.leaves):
+                return None
+            return GroupingPart(part.code, part.title, LeafSet.of(kept, len(nodes)))
+
+        groupings = {}
+        for name, grouping in self.groupings.items():
+            parts = tuple(part for part in map(cut_part, grouping.parts) if part is not None)
+            if parts:
+                groupings[name] = Grouping(name, grouping.title, parts)
+        population = self.population and tuple(
+            sum(self.population[leaf] for leaf in leaves) for leaves in nodes.values()
+        )
+        return CodeList(
+            self.name,
+            self.title,
+            self.source,
+            self.vintage,
+            CodeListKind.CODES,
+            tuple(levels),
+            groupings,
+            population,
+            f"{self.digest}/{level}",
+        )
+
     @cached_property
     def nodes(self) -> Mapping[str, Mapping[Code, LeafSet]]:
         """For each level the leaves below each of its codes."""
