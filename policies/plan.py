@@ -51,7 +51,13 @@ class Box:
 
 @dataclass(frozen=True, slots=True)
 class Atom:
-    """One protected number per cell. ``statistic`` is the id of the fragment statistic that it is made from."""
+    """One protected number per cell. ``statistic`` is the id of the fragment statistic that it is made from.
+
+    ``count`` is the id of the statistic that counts the rows with a value, over the same box: a Tally with the
+    measure, or a Magnitude of ones where a row is not a unit. SUM, MEAN, VARIANCE, STDDEV and QUANTILE need it, so
+    that AVG * COUNT(x) is SUM(x) to the digit. ``decimals`` are those of the number shown; SUM and MEAN of one
+    measure must have the same, because the SUM that is shown is the rounded MEAN times the count.
+    """
 
     kind: AtomKind
     column: str
@@ -62,6 +68,7 @@ class Atom:
     quantile: Decimal | None = None
     decimals: int = 0
     weighted: bool = False
+    count: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,9 +112,12 @@ class GridBlock:
 class Guard:
     """An ad-hoc restriction whose complement within its parent must itself pass the minimum frequency.
 
-    ``fragment`` counts units of the relaxed cells (statistic ``guard``): block i of it is block i of the query
-    with the ad-hoc dimension relaxed; ``parents[i][p]`` maps part p of that block's axis to its parent's part
-    (None where the dimension is restricted in WHERE or in an atom, not grouped). ``atoms`` are the columns it binds.
+    ``fragment`` counts the relaxed cells: block i of it is block i of the query with the ad-hoc dimension relaxed.
+    Its statistics are those that the bound atoms name (``statistic``, unless a histogram, and ``count``), under
+    the same ids, with their boxes relaxed: like is compared with like, since a complement of ten people of whom one
+    has a pay would give that pay away. ``parents[i][p]`` maps part p of that block's axis to its parent's part; None
+    says that the dimension is restricted in WHERE or in an atom, not grouped, and then the whole block is bound;
+    ``()`` that this block neither groups nor restricts it, and then none of it is. ``atoms`` are the columns it binds.
     """
 
     dimension: str

@@ -1,0 +1,1 @@
+"""Protection of raw cells: every method of a disclosure profile, applied on the dense grid."""
