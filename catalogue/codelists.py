@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
 
+import pyarrow as pa
+
 from catalogue.leaves import LeafSet
 
 Code = str | int
@@ -143,3 +145,20 @@ class CodeList:
         nodes = {leaves.mask for level in self.nodes.values() for leaves in level.values()}
         parts = {part.leaves.mask for grouping in self.groupings.values() for part in grouping.parts}
         return frozenset(nodes | parts | {LeafSet.full(self.size).mask})
+
+    @cached_property
+    def table(self) -> pa.Table:
+        """The list as an open table, one row a leaf: each level's codes and names, each registered grouping's part."""
+        columns: dict[str, pa.Array] = {}
+        for level in self.levels:
+            columns[level.name] = pa.array(level.codes)
+            columns[f"{level.name}_name"] = pa.array(level.names, pa.string())
+        for grouping in self.groupings.values():
+            codes: list[str | None] = [None] * self.size
+            for part in grouping.parts:
+                for leaf in part.leaves:
+                    codes[leaf] = part.code
+            columns[grouping.name] = pa.array(codes, pa.string())
+        if self.population is not None:
+            columns["population"] = pa.array(self.population, pa.int64())
+        return pa.table(columns)

@@ -1,0 +1,129 @@
+"""Codes or names of a code list: literals that are compared with a dimension, made codes of its level."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from sqlglot import exp
+
+from catalogue.codelists import CodeList, CodeListKind
+from policies.compiler.errors import nearest, refuse
+from policies.compiler.refs import DimensionRef, Refs, key_of
+from policies.refusals import Code
+
+AreaLookup = Callable[[DimensionRef, str], tuple[str, ...] | None]
+
+
+def name_codes(expression: exp.Expr, refs: Refs, area: AreaLookup, sql: str) -> exp.Expr:
+    """Replace names by codes in every comparison of a dimension's column with a literal.
+
+    ``area`` gives the leaf codes of a registered custom area by its name. Raises RefusalError ``unknown_code``
+    with the nearest codes and names for a literal that the code list does not have.
+    """
+
+    def one(node: exp.Expr) -> exp.Expr:
+        if isinstance(node, exp.EQ | exp.NEQ | exp.Is) and not isinstance(node.expression, exp.Null):
+            for column, other in ((node.this, node.expression), (node.expression, node.this)):
+                target = _target(column, refs)
+                if target is not None and isinstance(other, exp.Literal):
+                    codes = _codes(target, column.name, other, area, sql)
+                    if len(codes) == 1:
+                        other.replace(codes[0])
+                        return node
+                    within: exp.Expr = exp.In(this=column.copy(), expressions=codes)
+                    return exp.Not(this=within) if isinstance(node, exp.NEQ) else within
+        if isinstance(node, exp.In) and node.args.get("expressions"):
+            target = _target(node.this, refs)
+            if target is not None:
+                replaced: list[exp.Expr] = []
+                for item in node.expressions:
+                    literal = isinstance(item, exp.Literal)
+                    replaced += _codes(target, node.this.name, item, area, sql) if literal else [item]
+                node.set("expressions", replaced)
+        if isinstance(node, exp.Case) and node.this is not None:
+            target = _target(node.this, refs)
+            for branch in node.args["ifs"] if target is not None else ():
+                if isinstance(branch.this, exp.Literal) and target is not None:
+                    codes = _codes(target, node.this.name, branch.this, area, sql)
+                    if len(codes) == 1:
+                        branch.set("this", codes[0])
+        return node
+
+    return expression.copy().transform(one, copy=False)
+
+
+def _target(node: exp.Expr | None, refs: Refs) -> DimensionRef | None:
+    while isinstance(node, exp.Paren):
+        node = node.this
+    if isinstance(node, exp.Column):
+        ref = refs[key_of(node)]
+        if isinstance(ref, DimensionRef) and ref.dimension.codelist is not None:
+            return ref
+    return None
+
+
+def _codes(
+    ref: DimensionRef, attribute: str, literal: exp.Literal, area: AreaLookup, sql: str
+) -> list[exp.Expr]:
+    codelist = ref.dimension.codelist
+    assert codelist is not None
+    text = str(literal.this)
+    codes, names = _vocabulary(codelist, attribute)
+    if text in codes:
+        if codes[text] != text and literal.is_string:
+            return [exp.convert(codes[text])]
+        return [literal.copy()]
+    for name, code in names.items():
+        if name.lower() == text.lower():
+            return [exp.convert(code)]
+    leaves = area(ref, text)
+    if leaves is not None and attribute == codelist.leaf_level.name:
+        return [exp.convert(code) for code in leaves]
+    if codelist.kind is CodeListKind.INTEGERS and not literal.is_string:
+        return [literal.copy()]
+    close = nearest(text, [*codes, *names])
+    shown = [f"{item} ({_other(item, codes, names, codelist, attribute)})" for item in close]
+    raise refuse(
+        Code.UNKNOWN_CODE,
+        f"“{text}” is neither a code nor a name of {codelist.title} at level {attribute}.",
+        "A comparison with a classified column must use its code list, so that no typing error reads as zero.",
+        f"Nearest: {'; '.join(shown)}."
+        if shown
+        else f"Look up the codes of “{codelist.name}” in the catalogue.",
+        literal,
+        sql,
+    )
+
+
+def _vocabulary(codelist: CodeList, attribute: str) -> tuple[dict[str, str | int], dict[str, str | int]]:
+    """Codes by their text, and codes (or names, where the column holds names) by name."""
+    for level in codelist.levels:
+        if attribute == level.name:
+            codes = {str(code): code for code in level.codes if code is not None}
+            names = {
+                name: code
+                for code, name in zip(level.codes, level.names, strict=True)
+                if name is not None and code is not None
+            }
+            return codes, names
+        if attribute == f"{level.name}_name":
+            return {name: name for name in level.names if name is not None}, {}
+    grouping = codelist.groupings.get(attribute)
+    if grouping is not None:
+        return {p.code: p.code for p in grouping.parts}, {p.title: p.code for p in grouping.parts}
+    return {}, {}
+
+
+def _other(
+    item: str,
+    codes: dict[str, str | int],
+    names: dict[str, str | int],
+    codelist: CodeList,
+    attribute: str,
+) -> str:
+    if item in names:
+        return str(names[item])
+    for name, code in names.items():
+        if str(code) == item:
+            return name
+    return attribute if item in codes else codelist.name

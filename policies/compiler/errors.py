@@ -1,0 +1,39 @@
+"""Short makers of the refusals that several passes share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+from sqlglot import exp
+
+from policies.compiler.parse import position_of
+from policies.refusals import Code, Refusal, RefusalError
+
+SUPPORTED = "Below the disclosure line only forms that are known to be safe are accepted."
+
+
+def unsupported(message: str, remedy: str, node: exp.Expr | None = None, sql: str = "") -> RefusalError:
+    return refuse(Code.UNSUPPORTED_SYNTAX, message, SUPPORTED, remedy, node, sql)
+
+
+def refuse(
+    code: Code, message: str, rule: str, remedy: str, node: exp.Expr | None = None, sql: str = ""
+) -> RefusalError:
+    position = position_of(node, sql) if node is not None else None
+    return RefusalError(Refusal(code, message, rule, remedy, position))
+
+
+def nearest(name: str, known: Iterable[str], limit: int = 3) -> list[str]:
+    """The known names most like ``name``, best first, by edit similarity and then by a shared beginning."""
+    by_lower = {candidate.lower(): candidate for candidate in known}
+    close = get_close_matches(name.lower(), list(by_lower), n=limit, cutoff=0.55)
+    close += [c for c in by_lower if c not in close and name.lower()[:4] and c.startswith(name.lower()[:4])]
+    return [by_lower[match] for match in close[:limit]]
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    matches = nearest(name, known)
+    return (
+        f"Did you mean {' or '.join(matches)}?" if matches else "Read the catalogue for the names there are."
+    )

@@ -1,0 +1,152 @@
+"""DuckDB as a pure function: expressions over the leaves of one dimension, and the shape of a result.
+
+An expression over one dimension is decided leaf by leaf on the code list, never on the data. So equivalent
+predicates come to the same leaf set whatever their wording, DuckDB's own semantics apply (three-valued logic,
+collation, integer division, LIKE), and no expression of a user ever meets a row.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+import duckdb
+import pyarrow as pa
+from sqlglot import exp
+
+from catalogue.catalogue import Dimension
+from catalogue.fragment import Grid
+from policies.compiler.refs import MEMBER, VALUE, DimensionLike, DimensionRef
+from policies.refusals import Code, Refusal, RefusalError
+
+_LOCAL = threading.local()
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Values per leaf of one expression; ``inexact`` leaves are grid bins that the expression cuts in two."""
+
+    values: tuple[object, ...]
+    type: str
+    inexact: tuple[int, ...]
+
+
+def _connection() -> duckdb.DuckDBPyConnection:
+    connection: duckdb.DuckDBPyConnection | None = getattr(_LOCAL, "connection", None)
+    if connection is None:
+        connection = duckdb.connect(":memory:", config={"threads": "1", "memory_limit": "512MB"})
+        connection.execute("SET temp_directory=''")
+        connection.execute("SET python_enable_replacements=false")
+        connection.execute("SET enable_external_access=false")
+        connection.execute("SET lock_configuration=true")
+        _LOCAL.connection = connection
+    return connection
+
+
+def _leaf_table(ref: DimensionLike) -> pa.Table:
+    if not isinstance(ref, DimensionRef):
+        return pa.table({MEMBER: pa.array([False, True])})
+    dimension = ref.dimension
+    if dimension.codelist is not None:
+        table = dimension.codelist.table
+        if dimension.nullable:
+            nulls = pa.table([pa.nulls(1, field.type) for field in table.schema], schema=table.schema)
+            table = pa.concat_tables([table, nulls])
+        return table
+    assert dimension.grid is not None
+    return pa.table({VALUE: _probes(dimension, dimension.grid)})
+
+
+def _probes(dimension: Dimension, grid: Grid) -> pa.Array:
+    """Three values of each bin: where it starts, its middle and just before it ends."""
+    values: list[Decimal | None] = []
+    for share in (Decimal(0), Decimal("0.5"), Decimal("0.999999")):
+        values += [grid.minimum + (Decimal(i) + share) * grid.step for i in range(grid.bins)]
+        values += [None] * dimension.nullable
+    return pa.array(values, pa.decimal128(38, 8))
+
+
+def evaluate(ref: DimensionLike, expressions: Sequence[exp.Expr]) -> tuple[Evaluation, ...]:
+    """Evaluate bound expressions that read this dimension alone.
+
+    Raises RefusalError (``unsupported_syntax``) where DuckDB can't evaluate one on the code list.
+    """
+    # One projection per expression; leaves keep their order because nothing reorders a scan of one thread.
+    plain = [_unqualified(expression).sql(dialect="duckdb") for expression in expressions]
+    sql = "SELECT " + ", ".join(f"({text}) AS e{i}" for i, text in enumerate(plain)) + " FROM leaves"
+    connection = _connection()
+    connection.register("leaves", _leaf_table(ref))
+    try:
+        relation = connection.sql(sql)
+        types = [str(kind) for kind in relation.types]
+        table = relation.to_arrow_table()
+    except duckdb.Error as error:
+        raise RefusalError(
+            Refusal(
+                Code.UNSUPPORTED_SYNTAX,
+                f"This expression can't be evaluated on the code list: {str(error).splitlines()[0]}",
+                "Predicates and groups are decided on the codes of a dimension, before any data is read.",
+                "Compare with codes of the code list, or convert with TRY_CAST.",
+            )
+        ) from None
+    finally:
+        connection.unregister("leaves")
+    size = ref.dimension.size if isinstance(ref, DimensionRef) else 2
+    results = []
+    for i, kind in enumerate(types):
+        values = table.column(i).to_pylist()
+        if len(values) == size:
+            results.append(Evaluation(tuple(values), kind, ()))
+            continue
+        low, middle, high = values[:size], values[size : 2 * size], values[2 * size :]
+        inexact = tuple(j for j in range(size) if not low[j] == middle[j] == high[j])
+        results.append(Evaluation(tuple(middle), kind, inexact))
+    return tuple(results)
+
+
+def _unqualified(expression: exp.Expr) -> exp.Expr:
+    copy = expression.copy()
+    for found in list(copy.find_all(exp.Column)):
+        found.set("table", None)
+    return copy
+
+
+def constant(expression: exp.Expr) -> object:
+    """The value of an expression that reads no column. Raises RefusalError where it has none."""
+    connection = _connection()
+    try:
+        rows = connection.sql(f"SELECT ({expression.sql(dialect='duckdb')}) AS c").fetchall()
+    except duckdb.Error as error:
+        raise RefusalError(
+            Refusal(
+                Code.UNSUPPORTED_SYNTAX,
+                f"This constant can't be computed: {str(error).splitlines()[0]}",
+                "Constants are computed before any data is read.",
+                "Write the value itself.",
+            )
+        ) from None
+    return rows[0][0]
+
+
+def describe(sql: str, tables: Mapping[str, Mapping[str, str]]) -> tuple[tuple[str, str], ...]:
+    """Names and types that DuckDB gives to the columns of ``sql`` over empty tables of these columns.
+
+    Binds only: nothing is executed, and the text has passed the allow-list before. Raises duckdb.Error.
+    """
+    connection = _connection().cursor()
+    try:
+        connection.execute("BEGIN TRANSACTION")
+        for name, columns in tables.items():
+            body = ", ".join(f"{_quote(column)} {kind}" for column, kind in columns.items())
+            connection.execute(f"CREATE TEMP TABLE {_quote(name)} ({body})")
+        rows = connection.execute(f"DESCRIBE {sql}").fetchall()
+    finally:
+        connection.rollback()
+        connection.close()
+    return tuple((row[0], row[1]) for row in rows)
+
+
+def _quote(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'

@@ -1,0 +1,160 @@
+"""Predicates to regions: each term is decided on the leaves of one dimension; terms combine as sets."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from sqlglot import exp
+
+from catalogue.leaves import LeafSet
+from policies.boxes import EVERYWHERE, Region, intersect, union
+from policies.compiler.errors import refuse
+from policies.compiler.leaf_engine import Evaluation, constant, evaluate
+from policies.compiler.refs import DimensionLike, DimensionRef, MeasureRef, Refs, key_of
+from policies.compiler.trees import bare
+from policies.plan import Box
+from policies.refusals import Code, RefusalError
+
+MAXIMUM_BOXES = 32
+BOX_RULE = (
+    "A condition is decided per dimension: within one, any combination; across dimensions, AND, or an OR that"
+    " splits into a few cells."
+)
+
+
+@dataclass
+class Predicates:
+    """Evaluates bound predicates of one dataset. ``snapped`` collects conditions that cut a grid bin."""
+
+    refs: Refs
+    sql: str
+    snapped: list[str] = field(default_factory=list)
+    _cache: dict[tuple[str, str], Evaluation] = field(default_factory=dict)
+
+    def region(self, terms: Sequence[exp.Expr]) -> Region:
+        """Where all terms are true.
+
+        >>> # see tests/spec/test_predicates.py
+        """
+        result = EVERYWHERE
+        for term in terms:
+            result = self._bounded(intersect(result, self._term(term)), term)
+        return result
+
+    def leaves(self, key: str, term: exp.Expr) -> LeafSet:
+        """The leaves of one dimension for which ``term`` is true."""
+        dimension = self._dimension(key, term)
+        values = self.values(dimension, term).values
+        return LeafSet.of((i for i, value in enumerate(values) if value is True), len(values))
+
+    def values(self, dimension: DimensionLike, expression: exp.Expr) -> Evaluation:
+        text = (dimension.key, expression.sql(dialect="duckdb"))
+        if text not in self._cache:
+            try:
+                self._cache[text] = evaluate(dimension, [expression])[0]
+            except RefusalError as error:
+                refusal = error.refusals[0]
+                raise refuse(
+                    refusal.code, refusal.message, refusal.rule, refusal.remedy, expression, self.sql
+                ) from None
+        return self._cache[text]
+
+    def _dimension(self, key: str, node: exp.Expr) -> DimensionLike:
+        dimension = self.refs.dimension(key)
+        if dimension is not None:
+            return dimension
+        ref = self.refs[key]
+        column = next(c for c in node.find_all(exp.Column) if key_of(c) == key)
+        if isinstance(ref, MeasureRef):
+            raise refuse(
+                Code.COLUMN_USE,
+                f"“{ref.name}” has no declared grid, so it can't be used in a condition or a group.",
+                "A measure is cut only on the grid that its custodian declared.",
+                "Aggregate it, or ask the custodian to declare minimum, maximum and step.",
+                column,
+                self.sql,
+            )
+        raise refuse(
+            Code.COLUMN_USE,
+            f"“{getattr(ref, 'name', key)}” identifies units or weighs them; it can't be seen, grouped or compared.",
+            "Identifiers, weights and keys never leave the source.",
+            "Use COUNT(DISTINCT …) of the unit, or join along a declared relationship.",
+            column,
+            self.sql,
+        )
+
+    def _term(self, term: exp.Expr) -> Region:
+        term = bare(term)
+        keys = self.refs.keys_in(term)
+        if not keys:
+            return EVERYWHERE if constant(term) is True else ()
+        if len(keys) == 1:
+            return self._single(keys[0], term)
+        if isinstance(term, exp.And):
+            return self._bounded(intersect(self._term(term.this), self._term(term.expression)), term)
+        if isinstance(term, exp.Or):
+            return self._bounded(union(self._term(term.this), self._term(term.expression)), term)
+        if isinstance(term, exp.Not):
+            return self._negated(bare(term.this), term)
+        if isinstance(term, exp.In) and isinstance(bare(term.this), exp.Tuple):
+            return self._term(_expand_tuples(term))
+        raise self._not_a_box(term)
+
+    def _negated(self, inner: exp.Expr, term: exp.Expr) -> Region:
+        if isinstance(inner, exp.Not):
+            return self._term(inner.this)
+        if isinstance(inner, exp.And):
+            return self._term(exp.or_(exp.not_(inner.this), exp.not_(inner.expression)))
+        if isinstance(inner, exp.Or):
+            return self._term(exp.and_(exp.not_(inner.this), exp.not_(inner.expression)))
+        raise self._not_a_box(term)
+
+    def _single(self, key: str, term: exp.Expr) -> Region:
+        dimension = self._dimension(key, term)
+        if isinstance(dimension, DimensionRef) and dimension.dimension.grid is not None:
+            inexact = self.values(dimension, term).inexact
+            if len(inexact) > 4:
+                raise refuse(
+                    Code.PREDICATE_NOT_BOX,
+                    f"This condition on “{key}” does not follow its declared grid.",
+                    "A measure is compared only with values on the grid that its custodian declared.",
+                    f"Use thresholds that are multiples of {dimension.dimension.grid.step}.",
+                    term,
+                    self.sql,
+                )
+            if inexact:
+                self.snapped.append(key)
+        leaves = self.leaves(key, term)
+        return (Box.of({key: leaves}),) if leaves else ()
+
+    def _bounded(self, region: Region, node: exp.Expr) -> Region:
+        if len(region) > MAXIMUM_BOXES:
+            raise self._not_a_box(node)
+        return region
+
+    def _not_a_box(self, node: exp.Expr) -> RefusalError:
+        return refuse(
+            Code.PREDICATE_NOT_BOX,
+            "This condition ties several dimensions together.",
+            BOX_RULE,
+            "Group by these dimensions and combine the cells in an outer query, or ask for each part by itself.",
+            node,
+            self.sql,
+        )
+
+
+def _expand_tuples(term: exp.In) -> exp.Expr:
+    columns = bare(term.this).expressions
+    rows = [bare(row) for row in term.expressions]
+    return exp.or_(
+        *(
+            exp.and_(
+                *(
+                    exp.EQ(this=c.copy(), expression=v.copy())
+                    for c, v in zip(columns, row.expressions, strict=True)
+                )
+            )
+            for row in rows
+        )
+    )

@@ -1,0 +1,126 @@
+"""What a bound column stands for: an attribute of a dimension, a measure, the unit, or a weight.
+
+In a bound expression every column is ``exp.Column(this=attribute, table=key)``; the key is looked up here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from sqlglot import exp
+
+from catalogue.catalogue import BoundDataset, Dimension
+from catalogue.fragment import Field, Membership
+from catalogue.leaves import LeafSet
+from catalogue.models import Variable
+
+VALUE = "value"
+MEMBER = "member"
+
+
+class Kind(StrEnum):
+    UNIT = "unit"
+    WEIGHT = "weight"
+    OPAQUE = "opaque"
+
+
+@dataclass(frozen=True)
+class DimensionRef:
+    """A dimension as a query reaches it: ``path`` names the relationships that lead to its dataset."""
+
+    key: str
+    dataset: BoundDataset
+    dimension: Dimension
+    path: tuple[str, ...] = ()
+    title: str = ""
+
+
+@dataclass(frozen=True)
+class MemberRef:
+    """A two-valued dimension: whether a unit occurs in another dataset (leaf 0 no, leaf 1 yes)."""
+
+    key: str
+    membership: Membership
+    adhoc: bool
+    title: str
+
+
+@dataclass(frozen=True)
+class MatchedRef:
+    """A two-valued dimension: whether a row found its partner along a relationship (leaf 1 yes)."""
+
+    key: str
+    field: Field
+    path: tuple[str, ...]
+    title: str
+
+
+@dataclass(frozen=True)
+class MeasureRef:
+    """A measure; ``dimension`` is its grid, where the catalogue declares one in full."""
+
+    key: str
+    dataset: BoundDataset
+    name: str
+    variable: Variable
+    dimension: DimensionRef | None = None
+    path: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class OtherRef:
+    """A column that may be counted or joined but never seen: the unit, a weight, another identifier."""
+
+    key: str
+    kind: Kind
+    dataset: BoundDataset
+    name: str
+    path: tuple[str, ...] = ()
+
+
+Ref = DimensionRef | MemberRef | MatchedRef | MeasureRef | OtherRef
+TwoValued = MemberRef | MatchedRef
+DimensionLike = DimensionRef | MemberRef | MatchedRef
+
+TWO_VALUED_FULL = LeafSet.full(2)
+YES = LeafSet.of([1], 2)
+
+
+def full_of(ref: DimensionLike) -> LeafSet:
+    return ref.dimension.full if isinstance(ref, DimensionRef) else TWO_VALUED_FULL
+
+
+def column(key: str, attribute: str) -> exp.Column:
+    return exp.Column(
+        this=exp.to_identifier(attribute, quoted=True), table=exp.to_identifier(key, quoted=True)
+    )
+
+
+def key_of(node: exp.Column) -> str:
+    return node.table
+
+
+class Refs:
+    """The references that one compilation made, by key."""
+
+    def __init__(self) -> None:
+        self._by_key: dict[str, Ref] = {}
+
+    def add(self, ref: Ref) -> str:
+        self._by_key.setdefault(ref.key, ref)
+        return ref.key
+
+    def __getitem__(self, key: str) -> Ref:
+        return self._by_key[key]
+
+    def dimension(self, key: str) -> DimensionLike | None:
+        """The dimension behind a key; for a measure its grid, None where it has none."""
+        ref = self._by_key[key]
+        if isinstance(ref, MeasureRef):
+            return ref.dimension
+        return ref if isinstance(ref, DimensionLike) else None
+
+    def keys_in(self, node: exp.Expr) -> list[str]:
+        """The keys read in an expression, each once, in order of appearance."""
+        return list(dict.fromkeys(key_of(found) for found in node.find_all(exp.Column)))

@@ -1,0 +1,152 @@
+"""What a name in FROM stands for: rows of units, an open lookup, or something above the line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from sqlglot import exp
+
+from catalogue.catalogue import BoundDataset
+from catalogue.codelists import CodeList
+from catalogue.fragment import Field
+from catalogue.models import Agreement, Role
+from policies.compiler.errors import unsupported
+from policies.compiler.refs import (
+    VALUE,
+    DimensionRef,
+    Kind,
+    MatchedRef,
+    MeasureRef,
+    OtherRef,
+    Refs,
+    column,
+    key_of,
+)
+
+
+@dataclass(frozen=True)
+class UnitRelation:
+    """Unit rows of one dataset: bound expressions for its columns and the conjuncts that restrict it.
+
+    ``alternatives`` holds the predicates of the branches of a UNION ALL (each a conjunction), of which a row meets
+    exactly one; empty where there is no union.
+    """
+
+    refs: Refs
+    base: BoundDataset
+    columns: Mapping[str, exp.Expr]
+    where: tuple[exp.Expr, ...] = ()
+    alternatives: tuple[tuple[exp.Expr, ...], ...] = ()
+
+    def and_where(self, conjuncts: Iterable[exp.Expr]) -> UnitRelation:
+        return replace(self, where=(*self.where, *conjuncts))
+
+
+@dataclass(frozen=True)
+class LookupRelation:
+    """A code list as an open table: nothing in it is about anybody."""
+
+    codelist: CodeList
+    columns: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class PresentedRelation:
+    """A query over protected cells, already rewritten; its columns are resolved above the line."""
+
+    query: exp.Query
+
+
+Relation = UnitRelation | LookupRelation | PresentedRelation
+
+
+def path_key(path: tuple[str, ...], name: str) -> str:
+    return ".".join((*path, name))
+
+
+def variable_column(
+    refs: Refs, dataset: BoundDataset, name: str, path: tuple[str, ...], optional: bool
+) -> exp.Column:
+    """The bound column of a catalogue variable, registering what it stands for.
+
+    ``optional`` says that a row may have found no partner along ``path``, so that its columns may be null.
+    """
+    variable = dataset.variable(name)
+    dimension = dataset.dimension_of(name)
+    if dimension is not None and optional and not dimension.nullable:
+        dimension = replace(dimension, nullable=True)
+    if variable.role is Role.DIMENSION:
+        assert dimension is not None
+        root = dataset.variable(dimension.name)
+        ref = DimensionRef(path_key(path, dimension.name), dataset, dimension, path, root.title)
+        level = dataset.level_of(name)
+        assert level is not None
+        return column(refs.add(ref), level)
+    if variable.role is Role.MEASURE:
+        key = path_key(path, name)
+        grid = None
+        if dimension is not None:
+            grid = DimensionRef(key, dataset, dimension, path, variable.title)
+        return column(refs.add(MeasureRef(key, dataset, name, variable, grid, path)), VALUE)
+    kind = Kind.OPAQUE
+    if variable.role is Role.WEIGHT:
+        kind = Kind.WEIGHT
+    elif (variable.expression or name) == dataset.document.unit.expression and not path:
+        kind = Kind.UNIT
+    return column(refs.add(OtherRef(path_key(path, name), kind, dataset, name, path)), "id")
+
+
+def unit_relation(dataset: BoundDataset, agreement: Agreement | None) -> UnitRelation:
+    """A dataset as the agreement shows it: masked variables are gone, row filters are in force."""
+    refs = Refs()
+    masked = set(agreement.masked_variables) if agreement else set()
+    columns = {
+        name: variable_column(refs, dataset, name, (), False)
+        for name, variable in dataset.document.variables.items()
+        if variable.role is not Role.RECORD_KEY and name not in masked
+    }
+    where: list[exp.Expr] = []
+    for row_filter in agreement.row_filters if agreement else ():
+        if row_filter.variable in dataset.document.variables:
+            bound = variable_column(refs, dataset, row_filter.variable, (), False)
+            where.append(exp.In(this=bound, expressions=[exp.convert(code) for code in row_filter.codes]))
+    return UnitRelation(refs, dataset, columns, tuple(where))
+
+
+def reroot(relation: UnitRelation, refs: Refs, step: str, optional: bool) -> UnitRelation:
+    """The same relation reached along a relationship of another dataset."""
+
+    def moved(expression: exp.Expr) -> exp.Expr:
+        def one(node: exp.Expr) -> exp.Expr:
+            if not isinstance(node, exp.Column):
+                return node
+            ref = relation.refs[key_of(node)]
+            if isinstance(ref, DimensionRef | MeasureRef | OtherRef):
+                name = ref.dimension.name if isinstance(ref, DimensionRef) else ref.name
+                target = variable_column(refs, ref.dataset, name, (step, *ref.path), optional)
+                return column(key_of(target), node.name)
+            if isinstance(ref, MatchedRef):
+                path = (step, *ref.path)
+                return column(refs.add(replace(ref, key=path_key(path, "@matched"), path=path)), node.name)
+            raise unsupported(
+                "A condition on membership can't be carried through a join.",
+                "Put the EXISTS in the outer query.",
+            )
+
+        return expression.transform(one)
+
+    return UnitRelation(
+        refs,
+        relation.base,
+        {name: moved(expression) for name, expression in relation.columns.items()},
+        tuple(moved(conjunct) for conjunct in relation.where),
+    )
+
+
+def matched(refs: Refs, base: BoundDataset, step: str) -> exp.Expr:
+    """The condition of an inner join: the row found its partner."""
+    relationship = base.relationship(step)
+    field = Field(f'"{relationship.to_column}" IS NOT NULL', (step,))
+    ref = MatchedRef(path_key((step,), "@matched"), field, (step,), f"with a matching {relationship.to}")
+    return column(refs.add(ref), "member")
