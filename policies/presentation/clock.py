@@ -1,0 +1,55 @@
+"""The run's clock: now() and its like become literals, so that a query means the same when it is run again."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from sqlglot import exp
+
+from policies.presentation.refuse import refuse
+from policies.refusals import Code
+
+_DATES = {"current_date", "today"}
+_INSTANTS = {"now", "current_timestamp", "transaction_timestamp", "get_current_timestamp"}
+_LOCAL = {"localtimestamp", "current_localtimestamp"}
+_NODES: dict[type[exp.Expr], str] = {
+    exp.CurrentDate: "current_date",
+    exp.CurrentTimestamp: "now",
+    exp.Localtimestamp: "localtimestamp",
+}
+
+
+def bind_clock(query: exp.Query, clock: datetime | None) -> exp.Query:
+    """A copy of ``query`` in which the date and the time of day are those of ``clock`` (with a time zone; as UTC).
+
+    >>> import sqlglot
+    >>> noon = datetime(2026, 3, 31, 12, tzinfo=UTC)
+    >>> bind_clock(sqlglot.parse_one("SELECT current_date", dialect="duckdb"), noon).sql("duckdb")
+    "SELECT CAST('2026-03-31' AS DATE)"
+
+    Raises RefusalError(unsupported_syntax) if the query asks for the time and there is no clock.
+    """
+
+    def literal(node: exp.Expr) -> exp.Expr:
+        name = _NODES.get(type(node)) or (node.name.lower() if isinstance(node, exp.Anonymous) else "")
+        if name not in _DATES | _INSTANTS | _LOCAL or node.expressions:
+            return node
+        if clock is None:
+            raise refuse(
+                Code.UNSUPPORTED_SYNTAX,
+                node,
+                "The query asks for the date or time of day.",
+                "A result may depend on the time only through the clock of its run.",
+                "Write the date in the query.",
+            )
+        utc = clock.astimezone(UTC)
+        if name in _DATES:
+            return exp.cast(exp.Literal.string(utc.date().isoformat()), exp.DType.DATE)
+        text = exp.Literal.string(
+            utc.isoformat(sep=" ") if name in _INSTANTS else utc.replace(tzinfo=None).isoformat(sep=" ")
+        )
+        return exp.cast(text, exp.DType.TIMESTAMPTZ if name in _INSTANTS else exp.DType.TIMESTAMP)
+
+    bound = query.copy().transform(literal, copy=False)
+    assert isinstance(bound, exp.Query)
+    return bound
