@@ -1,0 +1,125 @@
+"""Engine, transactions and migrations. SQLite is the default; nothing here or in the tables is beyond PostgreSQL.
+
+On SQLite: write-ahead log, foreign keys on, full synchronisation (a release that was answered survives a power
+cut), and writers that begin IMMEDIATE, so that two never find out at COMMIT that they disagree.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.util import CommandError
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import DatabaseError, IntegrityError
+from sqlalchemy.orm import Session
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from federation.state.errors import SchemaUnknown, StateConflict, StateError, StateUnavailable
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+BUSY_TIMEOUT_SECONDS = 15
+_WRITER = "federation_writer"
+
+
+class Database:
+    """A node's database with its schema up to date. Sessions are short: one unit of work each."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self._writer = engine.execution_options(**{_WRITER: True})
+
+    @classmethod
+    def open(cls, location: str | Path) -> Database:
+        """Connect to ``location`` (a database URL, or the path of a SQLite file) and bring the schema up to date.
+
+        Raises:
+            SchemaUnknown: the database was written by a newer version.
+            StateUnavailable: it cannot be opened.
+        """
+        url = (
+            URL.create("sqlite", database=str(location)) if isinstance(location, Path) else make_url(location)
+        )
+        database = cls(_engine(url))
+        database.migrate()
+        return database
+
+    def migrate(self) -> None:
+        """Apply the migrations that are missing, all in one transaction where the engine allows it."""
+        config = Config()
+        config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+        try:
+            with self._writer.begin() as connection:
+                config.attributes["connection"] = connection
+                command.upgrade(config, "head")
+        except CommandError:
+            raise SchemaUnknown("the database was written by a newer version of this software") from None
+        except DatabaseError as error:
+            raise _unavailable(error) from None
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        """A session that sees one consistent state and is rolled back at its end."""
+        try:
+            with Session(self.engine, expire_on_commit=False) as session:
+                yield session
+        except DatabaseError as error:
+            raise _unavailable(error) from None
+
+    @contextmanager
+    def write(self) -> Iterator[Session]:
+        """A session that commits at its end, or rolls back if anything was raised.
+
+        Objects stay readable after it.
+
+        Raises:
+            StateConflict: a constraint of the schema was violated; nothing was changed.
+            StateUnavailable: the database was busy too long, is full or damaged; nothing was changed.
+        """
+        try:
+            with Session(self._writer, expire_on_commit=False) as session, session.begin():
+                yield session
+        except DatabaseError as error:
+            raise _unavailable(error) from None
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+
+def _engine(url: URL) -> Engine:
+    # Parameters of a failing statement would otherwise stand in the text of the error.
+    if url.get_backend_name() != "sqlite":
+        return create_engine(url, hide_parameters=True, pool_pre_ping=True)
+    engine = create_engine(url, hide_parameters=True, connect_args={"timeout": BUSY_TIMEOUT_SECONDS})
+
+    @event.listens_for(engine, "connect")
+    def configure(connection: sqlite3.Connection, _: ConnectionPoolEntry) -> None:
+        connection.isolation_level = (
+            None  # the driver's own BEGIN is deferred and spares DDL; ours is explicit
+        )
+        for pragma in (
+            "journal_mode = wal",
+            "synchronous = full",
+            "foreign_keys = on",
+            "recursive_triggers = on",  # INSERT OR REPLACE deletes, and must meet the triggers that forbid it
+        ):
+            connection.execute(f"pragma {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        writer = connection.get_execution_options().get(_WRITER, False)
+        connection.exec_driver_sql("begin immediate" if writer else "begin")
+
+    return engine
+
+
+def _unavailable(error: DatabaseError) -> StateError:
+    """The engine's name for what went wrong; its text may quote values."""
+    name = getattr(error.orig, "sqlite_errorname", None) or type(error.orig).__name__
+    if isinstance(error, IntegrityError):
+        return StateConflict(f"the change contradicts what is stored ({name})")
+    return StateUnavailable(f"the state database could not be used ({name})")

@@ -1,0 +1,195 @@
+"""The tables of a node's state. Names of datasets, bodies and rules are the catalogue's ids."""
+
+from __future__ import annotations
+
+import enum
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import CheckConstraint, Enum, ForeignKey, Index, String, Text, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from federation.state.base import Base, BigInt
+from federation.state.lifecycle import RequestState, Role, RunState
+
+Id = String(40)
+Name = String(64)
+Subject = String(255)
+Digest = String(71)
+
+
+class Outcome(enum.StrEnum):
+    APPROVE = "approve"
+    REFUSE = "refuse"
+    REVOKE = "revoke"
+
+
+class DecisionKind(enum.StrEnum):
+    PERSON = "person"
+    STANDING_RULE = "standing_rule"
+
+
+def _choice(kind: type[enum.StrEnum], name: str) -> Enum:
+    """Stored as the member's value, with a CHECK that refuses any other."""
+    return Enum(
+        kind,
+        name=name,
+        native_enum=False,
+        create_constraint=True,
+        length=16,
+        values_callable=lambda members: [member.value for member in members],
+    )
+
+
+class Request(Base):
+    """A question that somebody asks to have approved. Only ``state`` and ``revision`` ever change."""
+
+    __tablename__ = "requests"
+    __table_args__ = (
+        Index("ix_requests_requester_created_at", "requester", "created_at"),
+        Index("ix_requests_state_created_at", "state", "created_at"),
+    )
+
+    id: Mapped[str] = mapped_column(Id, primary_key=True)
+    requester: Mapped[str] = mapped_column(Subject)
+    body: Mapped[str] = mapped_column(Name)
+    agreement: Mapped[str] = mapped_column(Name)
+    purpose: Mapped[str] = mapped_column(Text)
+    sql: Mapped[str] = mapped_column(Text)
+    question: Mapped[str] = mapped_column(Text)
+    parameter_domain: Mapped[dict[str, Any]]
+    plan_digest: Mapped[str] = mapped_column(Digest)
+    versions: Mapped[dict[str, Any]]
+    state: Mapped[RequestState] = mapped_column(_choice(RequestState, "request_state"))
+    revision: Mapped[int] = mapped_column(default=0)
+    created_at: Mapped[datetime]
+    datasets: Mapped[list[RequestDataset]] = relationship(lazy="selectin", order_by="RequestDataset.dataset")
+
+    @property
+    def custodians(self) -> dict[str, str]:
+        """The custodian body of each dataset that the request touches."""
+        return {row.dataset: row.custodian for row in self.datasets}
+
+
+class RequestDataset(Base):
+    """A dataset that a request touches, with the body that decides on it."""
+
+    __tablename__ = "request_datasets"
+
+    request_id: Mapped[str] = mapped_column(ForeignKey("requests.id"), primary_key=True)
+    dataset: Mapped[str] = mapped_column(Name, primary_key=True)
+    custodian: Mapped[str] = mapped_column(Name, index=True)
+
+
+class Decision(Base):
+    """One decision on one dataset of a request. Append-only. It binds the plan digest that was reviewed."""
+
+    __tablename__ = "decisions"
+    __table_args__ = (UniqueConstraint("request_id", "dataset", "outcome"),)
+
+    id: Mapped[int] = mapped_column(BigInt, primary_key=True)
+    request_id: Mapped[str] = mapped_column(ForeignKey("requests.id"))
+    dataset: Mapped[str] = mapped_column(Name)
+    custodian: Mapped[str] = mapped_column(Name)
+    outcome: Mapped[Outcome] = mapped_column(_choice(Outcome, "outcome"))
+    kind: Mapped[DecisionKind] = mapped_column(_choice(DecisionKind, "kind"))
+    decided_by: Mapped[str] = mapped_column(Subject)
+    role: Mapped[Role] = mapped_column(_choice(Role, "role"))
+    reason: Mapped[str] = mapped_column(Text)
+    plan_digest: Mapped[str] = mapped_column(Digest)
+    valid_until: Mapped[datetime | None]
+    decided_at: Mapped[datetime]
+
+
+class Run(Base):
+    """One execution of an approved request with values for its parameters.
+
+    ``progress`` is a percentage. A run is held by ``lease_owner`` until ``lease_until``; ``attempt`` counts claims,
+    so that the claim before a requeue can change nothing any more.
+    """
+
+    __tablename__ = "runs"
+    __table_args__ = (
+        CheckConstraint("progress between 0 and 100", name="progress_percent"),
+        Index("ix_runs_state_created_at", "state", "created_at"),
+    )
+
+    id: Mapped[str] = mapped_column(Id, primary_key=True)
+    request_id: Mapped[str] = mapped_column(ForeignKey("requests.id"), index=True)
+    requested_by: Mapped[str] = mapped_column(Subject)
+    parameters: Mapped[dict[str, Any]]
+    state: Mapped[RunState] = mapped_column(_choice(RunState, "run_state"))
+    progress: Mapped[int] = mapped_column(default=0)
+    attempt: Mapped[int] = mapped_column(default=0)
+    lease_owner: Mapped[str | None] = mapped_column(Subject)
+    lease_until: Mapped[datetime | None]
+    cancel_requested: Mapped[bool] = mapped_column(default=False)
+    error_code: Mapped[str | None] = mapped_column(Name)
+    created_at: Mapped[datetime]
+    ended_at: Mapped[datetime | None]
+
+
+class Release(Base):
+    """What crossed the disclosure line: immutable, one per run. ``path`` is relative to the release store.
+
+    ``answer_key`` identifies the answer (plan, parameters, snapshots, key epoch), so that the same question asked
+    again is answered from here.
+    """
+
+    __tablename__ = "releases"
+    __table_args__ = (Index("ix_releases_request_id_answer_key", "request_id", "answer_key"),)
+
+    id: Mapped[str] = mapped_column(Id, primary_key=True)
+    run_id: Mapped[str] = mapped_column(ForeignKey("runs.id"), unique=True)
+    request_id: Mapped[str] = mapped_column(ForeignKey("requests.id"))
+    answer_key: Mapped[str] = mapped_column(Digest)
+    table_digest: Mapped[str] = mapped_column(Digest)
+    file_digest: Mapped[str] = mapped_column(Digest)
+    path: Mapped[str] = mapped_column(String(255))
+    statement: Mapped[str] = mapped_column(Text)
+    snapshots: Mapped[dict[str, Any]]
+    created_at: Mapped[datetime]
+
+
+class LedgerEntry(Base):
+    """One cell query of a release: what of which population became known to whom. Append-only.
+
+    ``partition`` is the digest of what is charged (equal questions are one partition), ``cells_digest`` addresses
+    the custodian-side file with the cells. ``atoms``, ``box`` and ``dimensions`` are canonical JSON.
+    """
+
+    __tablename__ = "ledger"
+    __table_args__ = (
+        UniqueConstraint("release_id", "ordinal"),
+        Index("ix_ledger_series_reference_period", "series", "reference_period"),
+    )
+
+    id: Mapped[int] = mapped_column(BigInt, primary_key=True)
+    release_id: Mapped[str] = mapped_column(ForeignKey("releases.id"))
+    ordinal: Mapped[int]
+    dataset: Mapped[str] = mapped_column(Name)
+    series: Mapped[str] = mapped_column(Name)
+    reference_period: Mapped[str] = mapped_column(String(255))
+    atoms: Mapped[list[Any]]
+    box: Mapped[dict[str, Any]]
+    dimensions: Mapped[list[Any]]
+    snapshot: Mapped[str] = mapped_column(String(255))
+    key_epoch: Mapped[int]
+    recipient: Mapped[str] = mapped_column(Name)
+    partition: Mapped[str] = mapped_column(Digest)
+    partition_charge: Mapped[int]
+    cells_digest: Mapped[str] = mapped_column(Digest)
+    created_at: Mapped[datetime]
+
+
+class IdempotencyKey(Base):
+    """The answer that was given to a POST with an Idempotency-Key, for the same subject and the same request."""
+
+    __tablename__ = "idempotency_keys"
+
+    subject: Mapped[str] = mapped_column(Subject, primary_key=True)
+    key: Mapped[str] = mapped_column(String(255), primary_key=True)
+    request_digest: Mapped[str] = mapped_column(Digest)
+    status: Mapped[int]
+    response: Mapped[dict[str, Any]]
+    created_at: Mapped[datetime] = mapped_column(index=True)
