@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from types import MappingProxyType
 from typing import Annotated, Any
 
 from pydantic import Field
 
-from catalogue.codelists import Code, CodeList, CodeListKind, Grouping, GroupingPart, Level
+from catalogue.codelists import CodeList, CodeListKind, Grouping, GroupingPart, Level
 from catalogue.digests import codelist_digest
 from catalogue.documents import Sourced
 from catalogue.faults import Fault, nearest
@@ -57,7 +56,7 @@ class CodeListDocument(Document):
     population: Text | None = None
     minimum: int | None = None
     maximum: int | None = None
-    groupings: Mapping[Name, GroupingDocument] = MappingProxyType({})
+    groupings: Annotated[dict[Name, GroupingDocument], Field(default_factory=dict)]
 
 
 def build_codelist(
@@ -269,7 +268,7 @@ def _part(
         return empty, [sourced.fault(path, "a part of a list of codes needs `codes` alone")]
     faults, mask = [], 0
     for index, code in enumerate(part.codes):
-        leaves = leaves_of_code(codelist, code)
+        leaves = codelist.leaves_of(code)
         if leaves is None:
             known = [str(known) for level in codelist.nodes.values() for known in level]
             faults.append(
@@ -280,11 +279,3 @@ def _part(
         else:
             mask |= leaves.mask
     return LeafSet(mask, codelist.size), faults
-
-
-def leaves_of_code(codelist: CodeList, code: Code) -> LeafSet | None:
-    """The leaves below a code of any level, the finest level that has it; None where no level has it."""
-    for level in reversed(codelist.levels):
-        if (leaves := codelist.nodes[level.name].get(code)) is not None:
-            return leaves
-    return None

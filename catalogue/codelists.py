@@ -127,6 +127,13 @@ class CodeList:
             f"{self.digest}/{level}",
         )
 
+    def leaves_of(self, code: Code) -> LeafSet | None:
+        """The leaves below a code, at the finest level that has it; None where no level has it."""
+        for level in reversed(self.levels):
+            if (leaves := self.nodes[level.name].get(code)) is not None:
+                return leaves
+        return None
+
     @cached_property
     def nodes(self) -> Mapping[str, Mapping[Code, LeafSet]]:
         """For each level the leaves below each of its codes."""

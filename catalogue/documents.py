@@ -13,7 +13,7 @@ from pydantic_core import ErrorDetails
 from catalogue.faults import Fault, nearest
 from catalogue.yaml_source import Source, Step
 
-D = TypeVar("D")
+D = TypeVar("D", covariant=True)
 M = TypeVar("M", bound=BaseModel)
 
 

@@ -120,7 +120,7 @@ def _read_document(
         if kind is Kind.CODELIST and name != path.stem:
             return [source.fault((kind.key,), f"should be the file's name, `{path.stem}`")]
     result: Sourced[BaseModel] | list[Fault] = (
-        read_profile(source, packs) if kind is Kind.PROFILE else validate(kind.model, source)  # type: ignore[assignment]
+        read_profile(source, packs) if kind is Kind.PROFILE else validate(kind.model, source)
     )
     if isinstance(result, list):
         return result

@@ -174,6 +174,9 @@ class Limits(Document):
     maximum_cells: Annotated[int, Field(ge=1)] = 1_000_000
     dense_cells: Annotated[int, Field(ge=1)] = 100_000
     maximum_partitions: Annotated[int, Field(ge=1)] = 16
+    # custom areas, by public population figures
+    minimum_area_difference: Annotated[int, Field(ge=0)] = 50_000
+    maximum_areas_per_authority: Annotated[int, Field(ge=1)] = 3
 
 
 class Profile(Document):

@@ -4,12 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+from catalogue.checks.areas import check_area_codes, check_area_overlaps, warn_area_near_node
+from catalogue.checks.expressions import check_expressions
+from catalogue.checks.groupings import warn_slivers
+from catalogue.checks.profiles import check_profile_names, check_profiles, warn_profiles
 from catalogue.checks.references import check_references
+from catalogue.checks.relationships import check_lookups, warn_unproven_keys
+from catalogue.checks.terms import check_agreements, check_bodies, check_rules, warn_jurisdictions
 from catalogue.checks.variables import check_variables
 from catalogue.draft import Draft
 from catalogue.faults import Fault
 
 Check = Callable[[Draft], Iterable[Fault]]
 
-FAULT_CHECKS: tuple[Check, ...] = (check_references, check_variables)
-WARNING_CHECKS: tuple[Check, ...] = ()
+FAULT_CHECKS: tuple[Check, ...] = (
+    check_references,
+    check_variables,
+    check_expressions,
+    check_lookups,
+    check_profiles,
+    check_profile_names,
+    check_bodies,
+    check_agreements,
+    check_area_codes,
+    check_area_overlaps,
+    check_rules,
+)
+# Run on a sound draft alone, so they may take every reference for granted.
+WARNING_CHECKS: tuple[Check, ...] = (
+    warn_profiles,
+    warn_jurisdictions,
+    warn_unproven_keys,
+    warn_area_near_node,
+    warn_slivers,
+)
