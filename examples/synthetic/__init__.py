@@ -1,0 +1,1 @@
+"""A synthetic labour market: real classifications, invented people."""
