@@ -11,6 +11,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cache
 
 import duckdb
 import pyarrow as pa
@@ -111,6 +112,15 @@ def _unqualified(expression: exp.Expr) -> exp.Expr:
     for found in list(copy.find_all(exp.Column)):
         found.set("table", None)
     return copy
+
+
+@cache
+def aggregate_names() -> frozenset[str]:
+    """The names of DuckDB's aggregate functions in the pinned version."""
+    rows = _connection().sql(
+        "SELECT DISTINCT lower(function_name) FROM duckdb_functions() WHERE function_type = 'aggregate'"
+    )
+    return frozenset(row[0] for row in rows.fetchall())
 
 
 def constant(expression: exp.Expr) -> object:

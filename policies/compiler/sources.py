@@ -1,0 +1,242 @@
+"""FROM and JOIN over unit rows: declared many-to-one steps and open lookups, nothing that could fan out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from sqlglot import exp
+
+from policies.compiler.errors import refuse
+from policies.compiler.refs import DimensionRef, OtherRef, column, key_of
+from policies.compiler.relations import (
+    LookupRelation,
+    Relation,
+    UnitRelation,
+    matched,
+    reroot,
+)
+from policies.compiler.scope import Scope
+from policies.compiler.trees import bare, conjuncts
+from policies.refusals import Code, RefusalError
+
+JOIN_RULE = (
+    "Unit rows are joined only along relationships that the catalogue declares many-to-one, or to a code list"
+    " at its leaf level, so that no join can multiply rows."
+)
+
+
+class Joiner:
+    """Builds the scope of one SELECT over unit rows, source by source."""
+
+    def __init__(self, sql: str, resolve: Callable[[exp.Expr], tuple[str, Relation]]) -> None:
+        self._sql = sql
+        self._resolve = resolve
+
+    def scope(self, select: exp.Select) -> tuple[Scope, UnitRelation]:
+        """The scope and the base relation with every condition that joining put in."""
+        first = select.args["from_"].this
+        alias, relation = self._resolve(first)
+        joins = list(select.args.get("joins") or ())
+        where = list(conjuncts(select.args["where"].this)) if select.args.get("where") else []
+        if isinstance(relation, LookupRelation):
+            # FROM a lookup JOIN units: start from the units.
+            swapped = next(
+                (join for join in joins if isinstance(self._resolve(join.this)[1], UnitRelation)), None
+            )
+            if swapped is None or swapped.side:
+                raise self._refused(select)
+            joins[joins.index(swapped)] = exp.Join(
+                this=first, on=swapped.args.get("on"), using=swapped.args.get("using")
+            )
+            alias, relation = self._resolve(swapped.this)
+        if not isinstance(relation, UnitRelation):
+            raise self._refused(select)
+        scope = Scope(self._sql, relation.refs, {alias: dict(relation.columns)})
+        for join in joins:
+            relation = self._join(scope, alias, relation, join, where)
+        return scope, relation
+
+    def _join(
+        self, scope: Scope, base_alias: str, base: UnitRelation, join: exp.Join, where: list[exp.Expr]
+    ) -> UnitRelation:
+        alias, other = self._resolve(join.this)
+        side = (join.side or "").upper()
+        kind = (join.kind or "").upper()
+        if join.method or kind not in ("", "INNER", "OUTER", "CROSS") or side not in ("", "LEFT"):
+            raise self._refused(join)
+        if isinstance(other, LookupRelation):
+            return self._lookup(scope, alias, other, join, where, base)
+        if not isinstance(other, UnitRelation):
+            raise self._refused(join)
+        pairs = self._pairs(join, where)
+        step = self._step(scope, alias, other, base, pairs)
+        if step is not None:
+            moved = reroot(other, base.refs, step, optional=side == "LEFT")
+            if side == "LEFT" and (
+                other.where or join.args.get("on") and len(list(conjuncts(join.args["on"]))) > 1
+            ):
+                raise self._refused(join)
+            self._merge_using(scope, join)
+            scope.sources[alias] = moved.columns
+            result = base.and_where(moved.where)
+            if side != "LEFT":
+                result = result.and_where([matched(base.refs, base.base, step)])
+            return result.and_where(self._rest(scope, join, pairs))
+        return self._swap(scope, base_alias, base, alias, other, join, pairs, side)
+
+    def _swap(
+        self,
+        scope: Scope,
+        base_alias: str,
+        base: UnitRelation,
+        alias: str,
+        other: UnitRelation,
+        join: exp.Join,
+        pairs: list[tuple[exp.Expr, exp.Expr]],
+        side: str,
+    ) -> UnitRelation:
+        """The joined dataset is the many side: it becomes the base and what stood first is reached from it."""
+        turned = Scope(self._sql, other.refs, {alias: dict(other.columns)})
+        step = self._step(turned, base_alias, base, other, pairs)
+        if step is None or side or len(scope.sources) > 1:
+            raise self._refused(join)
+        moved = reroot(base, other.refs, step, optional=False)
+        scope.refs = other.refs
+        scope.sources = {base_alias: moved.columns, alias: dict(other.columns)}
+        self._merge_using(scope, join)
+        result = other.and_where([*moved.where, matched(other.refs, other.base, step)])
+        return result.and_where(self._rest(scope, join, pairs))
+
+    def _pairs(self, join: exp.Join, where: list[exp.Expr]) -> list[tuple[exp.Expr, exp.Expr]]:
+        using = join.args.get("using") or ()
+        if using:
+            return [(exp.column(item.name), exp.column(item.name)) for item in using]
+        terms = list(conjuncts(join.args["on"])) if join.args.get("on") else where
+        return [
+            (bare(term.this), bare(term.expression))
+            for term in terms
+            if isinstance(term, exp.EQ)
+            and isinstance(bare(term.this), exp.Column)
+            and isinstance(bare(term.expression), exp.Column)
+        ]
+
+    def _step(
+        self,
+        scope: Scope,
+        alias: str,
+        other: UnitRelation,
+        base: UnitRelation,
+        pairs: list[tuple[exp.Expr, exp.Expr]],
+    ) -> str | None:
+        """The declared relationship of ``base`` that one of the equalities spells out."""
+        for left, right in pairs:
+            for here, there in ((left, right), (right, left)):
+                from_name = _identifier(scope, here, base)
+                to_name = _member(alias, other, there)
+                if from_name is None or to_name is None:
+                    continue
+                for name, relationship in base.base.document.relationships.items():
+                    if (
+                        relationship.to == other.base.name
+                        and relationship.from_column.lower() in from_name
+                        and relationship.to_column.lower() in to_name
+                    ):
+                        return name
+        return None
+
+    def _lookup(
+        self,
+        scope: Scope,
+        alias: str,
+        lookup: LookupRelation,
+        join: exp.Join,
+        where: list[exp.Expr],
+        base: UnitRelation,
+    ) -> UnitRelation:
+        leaf = lookup.codelist.leaf_level.name
+        for left, right in self._pairs(join, where):
+            for here, there in ((left, right), (right, left)):
+                if there.name.lower() != leaf or (there.table or alias).lower() != alias:
+                    continue
+                bound = scope.find(here)
+                if not isinstance(bound, exp.Column):
+                    continue
+                ref = scope.refs[key_of(bound)]
+                if (
+                    isinstance(ref, DimensionRef)
+                    and ref.dimension.codelist is lookup.codelist
+                    and bound.name == leaf
+                ):
+                    self._merge_using(scope, join)
+                    scope.sources[alias] = {name: column(ref.key, name) for name in lookup.columns}
+                    terms = self._rest(scope, join, [(left, right)])
+                    if join.side:
+                        if terms:
+                            raise self._refused(join)
+                        return base
+                    present = exp.Not(this=exp.Is(this=bound.copy(), expression=exp.Null()))
+                    return base.and_where([present, *terms])
+        raise self._refused(join)
+
+    def _rest(self, scope: Scope, join: exp.Join, used: list[tuple[exp.Expr, exp.Expr]]) -> list[exp.Expr]:
+        """What else stands in ON, bound."""
+        if not join.args.get("on"):
+            return []
+        sides = [{left, right} for left, right in used]
+        rest = []
+        for term in conjuncts(join.args["on"]):
+            if isinstance(term, exp.EQ) and {bare(term.this), bare(term.expression)} in sides:
+                continue
+            if term.find(exp.Subquery, exp.Exists, exp.Select):
+                raise self._refused(join)
+            rest.append(term.transform(lambda n: scope.resolve(n) if isinstance(n, exp.Column) else n))
+        return rest
+
+    def _merge_using(self, scope: Scope, join: exp.Join) -> None:
+        scope.merged |= {item.name.lower() for item in join.args.get("using") or ()}
+
+    def _refused(self, node: exp.Expr) -> RefusalError:
+        return refuse(
+            Code.JOIN_NOT_DECLARED,
+            "This join is not one that the catalogue declares.",
+            JOIN_RULE,
+            "Use a declared relationship; to compare datasets, aggregate each and join the results.",
+            node,
+            self._sql,
+        )
+
+
+def _identifier(scope: Scope, node: exp.Expr, base: UnitRelation) -> set[str] | None:
+    """The names under which a column of the base may stand in a relationship."""
+    assert isinstance(node, exp.Column)
+    bound = scope.find(node)
+    return _names(bound, base) if bound is not None else None
+
+
+def _member(alias: str, other: UnitRelation, node: exp.Expr) -> set[str] | None:
+    assert isinstance(node, exp.Column)
+    if node.table and node.table.lower() != alias:
+        return None
+    bound = other.columns.get(node.name.lower())
+    return _names(bound, other) if bound is not None else None
+
+
+def _names(bound: exp.Expr, relation: UnitRelation) -> set[str] | None:
+    if not isinstance(bound, exp.Column):
+        return None
+    ref = relation.refs[key_of(bound)]
+    if isinstance(ref, OtherRef) and not ref.path:
+        expression = ref.dataset.variable(ref.name).expression or ref.name
+        return {ref.name.lower(), expression.strip('"').lower()}
+    return None
+
+
+def renamed(columns: Mapping[str, exp.Expr], names: list[str]) -> dict[str, exp.Expr]:
+    """Columns under the names of a table alias: ``AS t(a, b)``."""
+    given = [name.lower() for name in names]
+    return {(given[i] if i < len(given) else name): bound for i, (name, bound) in enumerate(columns.items())}
+
+
+def with_columns(relation: UnitRelation, columns: Mapping[str, exp.Expr]) -> UnitRelation:
+    return replace(relation, columns=columns)
