@@ -131,6 +131,8 @@ class CellQuery:
     """One aggregate over the unit rows of one source, with all that protects it.
 
     The presentation reads it as relation ``relation``. ``fragment.blocks[i]`` matches ``blocks[i]``, axis by axis.
+    ``partitions`` is what it charges. ``withheld`` says that a stage before it was hidden: then nothing is asked of the
+    source and every value is confidential.
     """
 
     relation: str
@@ -143,6 +145,7 @@ class CellQuery:
     fragment: Fragment
     guards: tuple[Guard, ...] = ()
     partitions: int = 0
+    withheld: bool = False
 
     @property
     def size(self) -> int:

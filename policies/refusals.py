@@ -23,6 +23,7 @@ class Code(StrEnum):
     EXTREMES = "extremes_not_allowed"
     MEASURE_EXPRESSION = "measure_expression_not_allowed"
     QUANTILE_NOT_DECLARED = "quantile_not_declared"
+    EMPTY_QUESTION = "empty_question"
     PREDICATE_NOT_BOX = "predicate_not_a_box"
     JOIN_NOT_DECLARED = "join_not_declared"
     UNION_NOT_DISJOINT = "union_not_disjoint"

@@ -160,3 +160,16 @@ def describe(sql: str, tables: Mapping[str, Mapping[str, str]]) -> tuple[tuple[s
 
 def _quote(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
+
+
+def lookup_column(sql: str, tables: Mapping[str, pa.Table]) -> list[object]:
+    """The first column of an allowed SELECT over open lookups alone. Raises duckdb.Error."""
+    connection = _connection()
+    for name, table in tables.items():
+        connection.register(name, table)
+    try:
+        values: list[object] = connection.sql(sql).to_arrow_table().column(0).to_pylist()
+    finally:
+        for name in tables:
+            connection.unregister(name)
+    return values

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 
 from sqlglot import exp
 
@@ -32,6 +31,11 @@ class Joiner:
     def __init__(self, sql: str, resolve: Callable[[exp.Expr], tuple[str, Relation]]) -> None:
         self._sql = sql
         self._resolve = resolve
+        self._used: list[set[exp.Expr]] = []
+
+    def consumed(self, term: exp.Expr) -> bool:
+        """Whether a term of WHERE was the key of a comma join."""
+        return isinstance(term, exp.EQ) and {bare(term.this), bare(term.expression)} in self._used
 
     def scope(self, select: exp.Select) -> tuple[Scope, UnitRelation]:
         """The scope and the base relation with every condition that joining put in."""
@@ -71,10 +75,12 @@ class Joiner:
             raise self._refused(join)
         pairs = self._pairs(join, where)
         step = self._step(scope, alias, other, base, pairs)
+        if not join.args.get("on") and not join.args.get("using"):
+            self._used += [{left, right} for left, right in pairs]
         if step is not None:
             moved = reroot(other, base.refs, step, optional=side == "LEFT")
             if side == "LEFT" and (
-                other.where or join.args.get("on") and len(list(conjuncts(join.args["on"]))) > 1
+                other.where or (join.args.get("on") and len(list(conjuncts(join.args["on"]))) > 1)
             ):
                 raise self._refused(join)
             self._merge_using(scope, join)
@@ -132,6 +138,8 @@ class Joiner:
         """The declared relationship of ``base`` that one of the equalities spells out."""
         for left, right in pairs:
             for here, there in ((left, right), (right, left)):
+                if not isinstance(here, exp.Column) or not isinstance(there, exp.Column):
+                    continue
                 from_name = _identifier(scope, here, base)
                 to_name = _member(alias, other, there)
                 if from_name is None or to_name is None:
@@ -157,6 +165,8 @@ class Joiner:
         leaf = lookup.codelist.leaf_level.name
         for left, right in self._pairs(join, where):
             for here, there in ((left, right), (right, left)):
+                if not isinstance(here, exp.Column) or not isinstance(there, exp.Column):
+                    continue
                 if there.name.lower() != leaf or (there.table or alias).lower() != alias:
                     continue
                 bound = scope.find(here)
@@ -207,15 +217,13 @@ class Joiner:
         )
 
 
-def _identifier(scope: Scope, node: exp.Expr, base: UnitRelation) -> set[str] | None:
+def _identifier(scope: Scope, node: exp.Column, base: UnitRelation) -> set[str] | None:
     """The names under which a column of the base may stand in a relationship."""
-    assert isinstance(node, exp.Column)
     bound = scope.find(node)
     return _names(bound, base) if bound is not None else None
 
 
-def _member(alias: str, other: UnitRelation, node: exp.Expr) -> set[str] | None:
-    assert isinstance(node, exp.Column)
+def _member(alias: str, other: UnitRelation, node: exp.Column) -> set[str] | None:
     if node.table and node.table.lower() != alias:
         return None
     bound = other.columns.get(node.name.lower())
@@ -236,7 +244,3 @@ def renamed(columns: Mapping[str, exp.Expr], names: list[str]) -> dict[str, exp.
     """Columns under the names of a table alias: ``AS t(a, b)``."""
     given = [name.lower() for name in names]
     return {(given[i] if i < len(given) else name): bound for i, (name, bound) in enumerate(columns.items())}
-
-
-def with_columns(relation: UnitRelation, columns: Mapping[str, exp.Expr]) -> UnitRelation:
-    return replace(relation, columns=columns)

@@ -1,0 +1,315 @@
+"""One aggregate SELECT over unit rows: its cell query below the line, and what is left of it above."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import duckdb
+from sqlglot import exp
+
+from catalogue.models import Profile
+from policies.boxes import Region, hull, intersect, union
+from policies.compiler import leaf_engine
+from policies.compiler.aggregates import Aggregates, is_aggregate
+from policies.compiler.atoms import AtomTable
+from policies.compiler.errors import refuse, unsupported
+from policies.compiler.expressions import Binder
+from policies.compiler.fragments import FragmentBuilder
+from policies.compiler.guards import guards_of
+from policies.compiler.jurisdiction import JurisdictionPass
+from policies.compiler.keys import Key, bind_keys, grid_block, grouping_sets
+from policies.compiler.limits import check_cell_query, partitions_of
+from policies.compiler.predicates import Predicates
+from policies.compiler.relations import UnitRelation
+from policies.compiler.scope import Scope
+from policies.compiler.trees import bare, map_children
+from policies.plan import CellQuery
+from policies.refusals import Code, RefusalError
+
+if TYPE_CHECKING:
+    from policies.compiler.queries import Environment, QueryCompiler
+
+GROUPING_COLUMN = "grouping"
+
+
+class CellSelect:
+    def __init__(
+        self,
+        compiler: QueryCompiler,
+        environment: Environment,
+        select: exp.Select,
+        scope: Scope,
+        relation: UnitRelation,
+        binder: Binder,
+    ) -> None:
+        self._compiler = compiler
+        self._environment = environment
+        self._select = select
+        self._scope = scope
+        self._relation = relation
+        self._binder = binder
+        self._sql = scope.sql
+        self._keys: list[Key] = []
+        self._aliases = {item.alias.lower() for item in select.expressions if isinstance(item, exp.Alias)}
+
+    def compile(self, name: str) -> exp.Select:
+        """The presentation SELECT over relation ``name``; the cell query is added to the compiler's."""
+        context = self._compiler.context
+        profile = self._profile()
+        predicates = Predicates(self._relation.refs, self._sql)
+        region = self._region(predicates)
+        where = hull(region)
+        expressions, sets = self._grouping()
+        self._keys = bind_keys(expressions, predicates)
+        blocks = [grid_block(self._keys, chosen, where, predicates) for chosen in sets]
+        jurisdiction = JurisdictionPass(context, predicates.refs, self._sql)
+        jurisdiction.check(where)
+        blocks = jurisdiction.restrict(blocks)
+        unit = self._relation.base.document.unit
+        table = AtomTable(name, unit.row_is_unit)
+        self._aggregates = Aggregates(predicates, region, table, profile)
+        presented = self._presented(name)
+        for atom in table.atoms.values():
+            jurisdiction.check(atom.where)
+        self._compiler.effects += jurisdiction.effects
+        weighted = any(atom.weighted for atom in table.atoms.values())
+        builder = FragmentBuilder(context.catalogue, self._relation.base, predicates.refs, profile)
+        specs = list(table.statistics.values())
+        query = CellQuery(
+            relation=name,
+            dataset=self._relation.base.name,
+            profile=profile.profile,
+            where=where,
+            keys=tuple(key.column for key in self._keys),
+            blocks=tuple(blocks),
+            atoms=tuple(table.atoms.values()),
+            fragment=builder.fragment(where, blocks, specs, weighted),
+            guards=guards_of(where, blocks, table, builder, weighted),
+            partitions=partitions_of(blocks, where, table, predicates.refs),
+        )
+        check_cell_query(query, profile, self._select, self._sql)
+        for key in dict.fromkeys(predicates.snapped):
+            self._compiler.effects.append(("grid", f"a condition on {key} was moved to its declared grid"))
+        self._compiler.queries.append(query)
+        return presented
+
+    def _profile(self) -> Profile:
+        base = self._relation.base
+        profile = self._compiler.context.catalogue.profile_of(base.name)
+        if profile is None:
+            raise refuse(
+                Code.NO_PROFILE,
+                f"“{base.document.title}” has no disclosure profile.",
+                "Data without a disclosure profile is never released.",
+                "Ask the custodian to give the dataset a profile.",
+                self._select,
+                self._sql,
+            )
+        return profile
+
+    def _region(self, predicates: Predicates) -> Region:
+        region = predicates.region(self._relation.where)
+        if self._relation.alternatives:
+            union_of: Region = ()
+            for alternative in self._relation.alternatives:
+                branch = predicates.region(alternative)
+                if intersect(union_of, branch):
+                    raise refuse(
+                        Code.UNION_NOT_DISJOINT,
+                        "The branches of this UNION ALL overlap.",
+                        "A set operation over unit rows must not count anybody twice.",
+                        "Make the conditions of the branches exclude each other.",
+                        self._select,
+                        self._sql,
+                    )
+                union_of = union(union_of, branch)
+            region = intersect(region, union_of)
+        if not region:
+            raise refuse(
+                Code.EMPTY_QUESTION,
+                "No code meets these conditions together.",
+                "A question about nobody by its own wording is not run.",
+                "Check the conditions: one excludes another.",
+                self._select.args.get("where") or self._select,
+                self._sql,
+            )
+        return region
+
+    # -- groups ------------------------------------------------------------------------------------------------
+
+    def _grouping(self) -> tuple[list[exp.Expr], list[tuple[int, ...]]]:
+        group = self._select.args.get("group")
+        if group is None:
+            if self._select.args.get("distinct") and not any(
+                _has_aggregate(e) for e in self._select.expressions
+            ):
+                return grouping_sets(exp.Group(expressions=self._plain()), self._sql)
+            return [], [()]
+        if group.args.get("all"):
+            return grouping_sets(exp.Group(expressions=self._plain()), self._sql)
+        return grouping_sets(self._bound_group(group), self._sql)
+
+    def _plain(self) -> list[exp.Expr]:
+        """The select list without aggregates, as GROUP BY ALL takes it; constants are no groups."""
+        items: list[exp.Expr] = []
+        for item in self._select.expressions:
+            if isinstance(item, exp.Star) or (
+                isinstance(item, exp.Column) and isinstance(item.this, exp.Star)
+            ):
+                raise self._row_level(item)
+            inner = bare(item.this if isinstance(item, exp.Alias) else item)
+            if not _has_aggregate(inner) and not inner.find(exp.Subquery) and not inner.find(exp.Window):
+                bound = self._binder.below(inner)
+                if bound.find(exp.Column):
+                    items.append(bound)
+        return items
+
+    def _bound_group(self, group: exp.Group) -> exp.Group:
+        containers = (exp.Rollup, exp.Cube, exp.GroupingSets, exp.Tuple, exp.Paren)
+
+        def one(node: exp.Expr) -> exp.Expr:
+            if isinstance(node, containers):
+                return map_children(node, one)
+            if isinstance(node, exp.Literal) and not node.is_string:
+                return self._position(node)
+            return self._binder.below(node)
+
+        return map_children(group, one)
+
+    def _position(self, node: exp.Literal) -> exp.Expr:
+        number = int(node.this) if str(node.this).isdigit() else 0
+        if not 1 <= number <= len(self._select.expressions):
+            raise unsupported(
+                "GROUP BY names a position that is not in the select list.",
+                f"Use 1 to {len(self._select.expressions)}.",
+                node,
+                self._sql,
+            )
+        item = self._select.expressions[number - 1]
+        return self._binder.below(item.this if isinstance(item, exp.Alias) else item)
+
+    # -- what stands above -------------------------------------------------------------------------------------
+
+    def _presented(self, name: str) -> exp.Select:
+        self._name = name
+        select = exp.Select().from_(exp.to_table(name))
+        names = self._names()
+        projections = []
+        for item, given in zip(self._select.expressions, names, strict=True):
+            inner = item.this if isinstance(item, exp.Alias) else item
+            value = self._above(self._binder.mixed(inner))
+            projections.append(exp.alias_(value, given, quoted=True))
+        select.set("expressions", projections)
+        having = self._select.args.get("having")
+        if having is not None:
+            select.set("where", exp.Where(this=self._above(self._binder.mixed(having.this))))
+        for part in ("qualify", "limit", "offset", "order", "windows"):
+            value = self._select.args.get(part)
+            if isinstance(value, list):
+                select.set(part, [self._clause(item) for item in value])
+            elif isinstance(value, exp.Expr):
+                select.set(part, self._clause(value))
+        distinct = self._select.args.get("distinct")
+        if isinstance(distinct, exp.Expr) and (distinct.args.get("on") or _has_aggregate(self._select)):
+            select.set("distinct", self._clause(distinct))
+        return select
+
+    def _clause(self, node: exp.Expr) -> exp.Expr:
+        """A clause whose expressions may name output columns, positions, keys and aggregates."""
+
+        def one(child: exp.Expr) -> exp.Expr:
+            if isinstance(child, exp.Ordered | exp.Order | exp.Tuple | exp.WindowSpec | exp.Identifier):
+                return map_children(child, one)
+            if isinstance(child, exp.Literal | exp.Var | exp.LimitOptions):
+                return child.copy()
+            if isinstance(child, exp.Column) and not child.table and child.name.lower() in self._aliases:
+                return child.copy()
+            if isinstance(child, exp.Column) and not child.table and child.name.lower() == "all":
+                return child.copy()
+            if isinstance(child, exp.Window):
+                return map_children(child, one)
+            return self._above(self._binder.mixed(child))
+
+        return map_children(node, one)
+
+    def _above(self, node: exp.Expr) -> exp.Expr:
+        """Keys become key columns, aggregates atoms; what else reads rows is refused."""
+        plain = bare(node)
+        for key in self._keys:
+            if key.expression == plain:
+                return exp.column(key.name, table=self._name)
+        if isinstance(node, exp.Grouping | exp.GroupingId):
+            return self._grouping_bits(node)
+        if isinstance(node, exp.Window):
+            function = map_children(node.this, self._above)
+            bound = map_children(
+                exp.Window(**{k: v for k, v in node.args.items() if k != "this"}), self._above
+            )
+            bound.set("this", function)
+            return bound
+        if is_aggregate(node):
+            return self._aggregates.translate(node)
+        if isinstance(node, exp.Query | exp.Subquery):
+            return node
+        if isinstance(node, exp.Star):
+            raise self._row_level(node)
+        if isinstance(node, exp.Column):
+            raise self._row_level(node)
+        return map_children(node, self._above)
+
+    def _row_level(self, node: exp.Expr) -> RefusalError:
+        return refuse(
+            Code.ROW_LEVEL,
+            "This column is neither grouped nor aggregated.",
+            "Above the disclosure line there are only groups and protected aggregates.",
+            "Add it to GROUP BY, or aggregate it.",
+            node,
+            self._sql,
+        )
+
+    def _grouping_bits(self, node: exp.Grouping | exp.GroupingId) -> exp.Expr:
+        """GROUPING(a, b) from the mask over all keys: the last argument is the lowest bit."""
+        bits: list[exp.Expr] = []
+        arguments = node.expressions
+        for position, argument in enumerate(arguments):
+            index = next((i for i, key in enumerate(self._keys) if key.expression == bare(argument)), None)
+            if index is None:
+                raise self._row_level(argument)
+            shift = len(self._keys) - 1 - index
+            weight = 1 << (len(arguments) - 1 - position)
+            mask = exp.column(GROUPING_COLUMN, table=self._name)
+            shifted = exp.IntDiv(this=mask, expression=exp.Literal.number(1 << shift))
+            bit = exp.Mod(this=exp.Paren(this=shifted), expression=exp.Literal.number(2))
+            bits.append(exp.Mul(this=exp.Paren(this=bit), expression=exp.Literal.number(weight)))
+        total = bits[0]
+        for bit_value in bits[1:]:
+            total = exp.Add(this=total, expression=bit_value)
+        return exp.Paren(this=total)
+
+    def _names(self) -> list[str]:
+        """The output names that DuckDB would give to this SELECT as typed."""
+        if all(isinstance(item, exp.Alias | exp.Column) for item in self._select.expressions):
+            return [item.alias_or_name for item in self._select.expressions]
+        probe = self._select.copy()
+        for part in ("order", "limit", "offset", "qualify", "having"):
+            probe.set(part, None)
+        own = probe.args.get("with_")
+        ctes = [*(cte.copy() for cte in self._environment.definitions), *(own.expressions if own else ())]
+        last = {cte.alias.lower(): cte for cte in ctes}
+        probe.set("with_", exp.With(expressions=list(last.values())) if last else None)
+        try:
+            described = leaf_engine.describe(probe.sql(dialect="duckdb"), self._compiler.tables)
+        except duckdb.Error:
+            # A correlated subquery can't be described by itself; its names are then the expressions' texts.
+            return [item.alias_or_name or item.sql(dialect="duckdb") for item in self._select.expressions]
+        return [name for name, _ in described]
+
+
+def _has_aggregate(node: exp.Expr) -> bool:
+    if isinstance(node, exp.Subquery):
+        return False
+    if isinstance(node, exp.Select):
+        return any(_has_aggregate(item) for item in node.expressions)
+    if isinstance(node, exp.Window):
+        return any(_has_aggregate(child) for child in node.this.iter_expressions())
+    return is_aggregate(node) or any(_has_aggregate(child) for child in node.iter_expressions())

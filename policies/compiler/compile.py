@@ -1,0 +1,309 @@
+"""From SQL to a cleared plan: the passes in order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, time
+
+import duckdb
+from sqlglot import exp
+
+from catalogue.catalogue import BoundDataset, Catalogue
+from catalogue.codelists import CodeListKind
+from catalogue.fragment import Membership, MembershipAxis
+from catalogue.models import Role
+from policies.compiler import leaf_engine
+from policies.compiler.digest import plan_digest
+from policies.compiler.errors import did_you_mean, refuse
+from policies.compiler.limits import is_exact
+from policies.compiler.parameters import bind_parameters
+from policies.compiler.parse import parse
+from policies.compiler.queries import Environment, QueryCompiler
+from policies.compiler.question import question
+from policies.context import Context
+from policies.plan import AppliedRule, AtomKind, CellQuery, ClearedPlan, Stage
+from policies.presentation.allow import check, verify_with_duckdb
+from policies.presentation.clock import bind_clock
+from policies.presentation.model import Column, Presentation, Relation
+from policies.presentation.present import present
+from policies.refusals import Code, Refusal, RefusalError
+
+Tables = Mapping[str, Mapping[str, str]]
+
+
+def compile_plan(sql: str, context: Context) -> ClearedPlan:
+    """Compile one query for one body under one agreement.
+
+    Raises RefusalError with everything that is wrong with it, decided without data.
+    """
+    _check_terms(context)
+    parsed = parse(sql)
+    tree = bind_parameters(parsed.tree, context, sql)
+    clock = datetime.combine(context.today, time(), UTC)
+    tree = bind_clock(tree, clock)
+    tables = _tables(tree, context.catalogue)
+    known = {name: Relation(name, ()) for name in tables}
+    check(tree, known)
+    typed = tree.sql(dialect="duckdb")
+    names = _output_names(typed, tables, tree, known)
+    compiler = QueryCompiler(sql, context, tables)
+    query = compiler.presented(tree, Environment(), tree)
+    _check_datasets(compiler, context, tree)
+    presentation = _present(query, compiler.queries, compiler.lookups, names, clock, context.catalogue)
+    stages = tuple(
+        Stage(
+            draft.query,
+            _present(draft.presentation, [draft.query], set(), ["stage"], clock, context.catalogue),
+            next((atom.measure for atom in draft.query.atoms if atom.measure), ""),
+        )
+        for draft in compiler.stages
+    )
+    hidden = any(draft.hidden for draft in compiler.stages)
+    queries = tuple(replace(each, withheld=hidden) for each in compiler.queries)
+    everything = (*queries, *(stage.query for stage in stages))
+    if not everything:
+        raise refuse(
+            Code.ROW_LEVEL,
+            "This asks nothing of any dataset.",
+            "A request is an aggregate over a dataset of the catalogue.",
+            "Select COUNT(*), SUM, AVG or MEDIAN from a dataset.",
+            tree,
+            sql,
+        )
+    _check_together(everything, context.catalogue, tree, sql)
+    return ClearedPlan(
+        sql=sql,
+        queries=queries,
+        presentation=presentation,
+        lookups=tuple(sorted(compiler.lookups)),
+        rules=tuple(_rules(everything, compiler.effects, context)),
+        question=" ".join(dict.fromkeys(question(each, context.catalogue) for each in everything)),
+        digest=plan_digest(
+            parsed.tree.sql(dialect="duckdb"),
+            presentation.sql,
+            everything,
+            context,
+        )
+        if not context.stage_values
+        # What the stages answered is not part of what was approved.
+        else compile_plan(sql, replace(context, stage_values=())).digest,
+        stages=stages,
+        parameters=dict(context.parameters),
+    )
+
+
+def _check_terms(context: Context) -> None:
+    agreement = context.agreement
+    remedy = "Ask the custodian for an agreement that covers this body, dataset and purpose."
+    if agreement is None or context.body not in agreement.bodies:
+        raise _terms(Code.NO_AGREEMENT, "This body has no agreement for the request.", remedy)
+    if not agreement.start <= context.today <= agreement.end:
+        when = f"It runs from {agreement.start} to {agreement.end}."
+        raise _terms(
+            Code.AGREEMENT_EXPIRED, f"“{agreement.title}” is not in force. {when}", "Ask for its renewal."
+        )
+    if context.purpose not in agreement.purposes:
+        allowed = "; ".join(agreement.purposes)
+        raise _terms(
+            Code.PURPOSE_NOT_PERMITTED,
+            f"“{agreement.title}” does not permit this purpose.",
+            f"State one of its purposes: {allowed}.",
+        )
+
+
+def _terms(code: Code, message: str, remedy: str) -> RefusalError:
+    rule = "Data is used only under an agreement in force, for a purpose that it permits."
+    return RefusalError(Refusal(code, message, rule, remedy))
+
+
+def _check_datasets(compiler: QueryCompiler, context: Context, tree: exp.Expr) -> None:
+    agreement = context.agreement
+    assert agreement is not None
+    used = {query.dataset for query in compiler.queries}
+    used |= {stage.query.dataset for stage in compiler.stages}
+    for query in [*compiler.queries, *(stage.query for stage in compiler.stages)]:
+        tables = {join.table.dataset for join in query.fragment.joins}
+        used |= tables | {
+            axis.membership.table.dataset
+            for block in query.fragment.blocks
+            for axis in block.axes
+            if isinstance(axis, MembershipAxis)
+        }
+        used |= {
+            condition.table.dataset
+            for condition in (
+                *query.fragment.where,
+                *(each for statistic in query.fragment.statistics for each in statistic.where),
+            )
+            if isinstance(condition, Membership)
+        }
+    missing = sorted(used - set(agreement.datasets))
+    if missing:
+        raise refuse(
+            Code.NO_AGREEMENT,
+            f"“{agreement.title}” does not cover {', '.join(missing)}.",
+            "Data is used only under an agreement in force, for a purpose that it permits.",
+            "Leave the dataset out, or ask its custodian for an agreement.",
+            tree,
+            compiler.sql,
+        )
+
+
+def _check_together(queries: Iterable[CellQuery], catalogue: Catalogue, tree: exp.Expr, sql: str) -> None:
+    """Bounds over all cell queries on one dataset: they cut the same people."""
+    by_dataset: dict[str, list[CellQuery]] = {}
+    for query in queries:
+        by_dataset.setdefault(query.dataset, []).append(query)
+    for name, members in by_dataset.items():
+        profile = catalogue.profile_of(name)
+        assert profile is not None
+        partitions = sum(member.partitions for member in members)
+        if partitions > profile.limits.maximum_partitions:
+            raise refuse(
+                Code.TOO_MANY_PARTITIONS,
+                f"This asks for {partitions} partitions; this dataset allows {profile.limits.maximum_partitions}.",
+                "Many splits of the same people, each with noise of its own, would average the noise away.",
+                "Ask for fewer tables of one dataset in one query.",
+                tree,
+                sql,
+            )
+        if len(members) > 1 and is_exact(profile):
+            raise refuse(
+                Code.MARGIN_WITH_PARTS,
+                "This asks for several tables of a dataset that publishes exact values.",
+                "The rules of this dataset publish exact values, so a hidden cell could be found by subtraction.",
+                "Ask for one table at a time.",
+                tree,
+                sql,
+            )
+
+
+def _tables(tree: exp.Query, catalogue: Catalogue) -> Tables:
+    """The columns of every dataset and code list that the query names, typed as DuckDB would see them."""
+    names = {
+        table.name.lower() for table in tree.find_all(exp.Table) if isinstance(table.this, exp.Identifier)
+    }
+    tables: dict[str, Mapping[str, str]] = {}
+    for name in sorted(names):
+        if name in catalogue.datasets:
+            tables[name] = _dataset_columns(catalogue.datasets[name])
+        elif name in catalogue.codelists:
+            tables[name] = codelist_types(catalogue, name)
+    return tables
+
+
+def _dataset_columns(dataset: BoundDataset) -> dict[str, str]:
+    columns = {}
+    for name, variable in dataset.document.variables.items():
+        dimension = dataset.dimension_of(name)
+        if variable.role is Role.MEASURE:
+            columns[name] = f"DECIMAL(18,{variable.decimals})"
+        elif variable.role is Role.WEIGHT:
+            columns[name] = "DECIMAL(18,6)"
+        elif variable.role is Role.DIMENSION and dimension is not None and dimension.codelist is not None:
+            leaf = dataset.level_of(name) == dimension.codelist.leaf_level.name
+            integers = dimension.codelist.kind is CodeListKind.INTEGERS and leaf
+            columns[name] = "BIGINT" if integers else "VARCHAR"
+        else:
+            columns[name] = "VARCHAR"
+    return columns
+
+
+def codelist_types(catalogue: Catalogue, name: str) -> dict[str, str]:
+    """The columns of a code list as an open table."""
+    table = catalogue.codelists[name].table
+    return {field.name: "BIGINT" if str(field.type) == "int64" else "VARCHAR" for field in table.schema}
+
+
+def _output_names(typed: str, tables: Tables, tree: exp.Query, known: Mapping[str, Relation]) -> list[str]:
+    """The names that DuckDB gives to the typed query, which also says whether the query holds together at all."""
+    verify_with_duckdb(typed, known, tree)
+    try:
+        return [name for name, _ in leaf_engine.describe(typed, tables)]
+    except duckdb.Error as error:
+        raise _binding_refusal(error, tree, typed, tables) from None
+
+
+def _binding_refusal(error: duckdb.Error, tree: exp.Query, typed: str, tables: Tables) -> RefusalError:
+    """DuckDB's own words on a query over empty tables: they tell of names and types, never of data."""
+    first = str(error).splitlines()[0]
+    message = first.split(": ", 1)[-1] if ": " in first else first
+    code = Code.UNSUPPORTED_SYNTAX
+    remedy = "Mend the query as the message says."
+    node: exp.Expr = tree
+    if "does not exist" in message and "Table" in message:
+        code = Code.UNKNOWN_TABLE
+        found = next(
+            (t for t in tree.find_all(exp.Table) if f"name {t.name} " in message.replace("!", " ")), None
+        )
+        node = found if found is not None else tree
+    elif "eferenced column" in message or "does not have a column" in message:
+        code = Code.UNKNOWN_COLUMN
+        quoted = message.split('"')[1] if '"' in message else ""
+        node = next((c for c in tree.find_all(exp.Column) if c.name.lower() == quoted.lower()), tree)
+        remedy = did_you_mean(quoted, {column for columns in tables.values() for column in columns})
+        message = f"There is no column “{quoted}” here" if quoted else message
+    elif "mbiguous" in message:
+        code = Code.AMBIGUOUS_COLUMN
+        remedy = "Put the table's name and a full stop before the column."
+    return refuse(
+        code, message.rstrip(".") + ".", "The query must hold together in DuckDB's SQL.", remedy, node, typed
+    )
+
+
+def _present(
+    query: exp.Query,
+    queries: Iterable[CellQuery],
+    lookups: Iterable[str],
+    names: list[str],
+    clock: datetime,
+    catalogue: Catalogue,
+) -> Presentation:
+    relations = {each.relation: cells_relation(each) for each in queries}
+    for name in lookups:
+        columns = codelist_types(catalogue, name)
+        relations[name] = Relation(
+            name, tuple(Column(column, None, kind) for column, kind in columns.items())
+        )
+    return present(query, relations, names, clock=clock)
+
+
+def cells_relation(query: CellQuery) -> Relation:
+    """The relation that the protected cells of a query make."""
+    keys = [Column(key.name, None, key.type) for key in query.keys]
+    atoms = [
+        Column(
+            atom.column,
+            atom.status,
+            "BIGINT" if atom.kind is AtomKind.UNITS and not atom.weighted else f"DECIMAL(38,{atom.decimals})",
+        )
+        for atom in query.atoms
+    ]
+    return Relation(query.relation, (*keys, Column("grouping", None, "BIGINT"), *atoms))
+
+
+def _rules(
+    queries: Iterable[CellQuery], effects: Iterable[tuple[str, str]], context: Context
+) -> Iterable[AppliedRule]:
+    """Which rule put in what, once each, in the order of the pipeline."""
+    agreement = context.agreement
+    assert agreement is not None
+    for row_filter in agreement.row_filters:
+        yield AppliedRule(
+            "row_filter", f"{row_filter.variable} is one of {', '.join(map(str, row_filter.codes))}"
+        )
+    yield from (AppliedRule(rule, effect) for rule, effect in dict.fromkeys(effects))
+    for name in dict.fromkeys(query.profile for query in queries):
+        profile = context.catalogue.profiles[name]
+        frequency = profile.frequency
+        yield AppliedRule("contributors", "contributors are counted beside every number")
+        if frequency.minimum_second_units:
+            yield AppliedRule("second_unit", "a second kind of unit is counted beside every number")
+        if profile.cell_keys is not None:
+            yield AppliedRule("cell_keys", "the sum of the contributors' record keys picks the noise")
+        if profile.dominance.p_percent or profile.dominance.dominance_k_percent:
+            yield AppliedRule("dominance", "the largest contributions are read beside every total")
+    if any(query.guards for query in queries):
+        yield AppliedRule("complement", "an ad-hoc set of codes is held against the set around it")
+    yield AppliedRule("dense_grid", "every combination of codes has a row, whether anybody is there or not")

@@ -1,0 +1,90 @@
+"""The digest of a plan: everything that an approval binds, in one canonical form."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+
+from catalogue.catalogue import Catalogue
+from catalogue.codelists import CodeList
+from catalogue.digests import document_digest
+from policies.context import Context
+from policies.plan import Box, CellQuery, GridAxis
+
+FORMAT = 1
+
+
+def plan_digest(normal_sql: str, presentation: str, queries: Iterable[CellQuery], context: Context) -> str:
+    """SHA-256 over the canonical plan, the parameter domains, and the versions of all that it stands on.
+
+    With parameters the plan of one value is not the plan of another, so the typed query with its placeholders
+    stands in for the canonical plan.
+    """
+    queries = list(queries)
+    parametrised = bool(context.parameters)
+    content = {
+        "format": FORMAT,
+        "sql": normal_sql if parametrised else None,
+        "plan": None if parametrised else [_query(query) for query in queries],
+        "presentation": None if parametrised else presentation,
+        "domains": {
+            name: [str(v) for v in domain.values] for name, domain in sorted(context.domains.items())
+        },
+        "versions": versions(queries, context),
+    }
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def versions(queries: Iterable[CellQuery], context: Context) -> dict[str, str]:
+    """Digests of the datasets, profiles, code lists and agreement that the plan stands on."""
+    catalogue = context.catalogue
+    found: dict[str, str] = {}
+    for query in queries:
+        dataset = catalogue.datasets[query.dataset]
+        found[f"dataset:{query.dataset}"] = document_digest(dataset.document)
+        found[f"profile:{query.profile}"] = document_digest(catalogue.profiles[query.profile])
+        for codelist in _codelists(query, catalogue):
+            found[f"codelist:{codelist.name}"] = codelist.digest
+    if context.agreement is not None:
+        found[f"agreement:{context.agreement.agreement}"] = document_digest(context.agreement)
+    return found
+
+
+def _codelists(query: CellQuery, catalogue: Catalogue) -> Iterable[CodeList]:
+    dataset = catalogue.datasets[query.dataset]
+    reachable = [
+        dataset,
+        *(
+            catalogue.datasets[r.to]
+            for r in dataset.document.relationships.values()
+            if r.to in catalogue.datasets
+        ),
+    ]
+    for each in reachable:
+        for dimension in each.dimensions.values():
+            if dimension.codelist is not None:
+                yield dimension.codelist
+
+
+def _query(query: CellQuery) -> object:
+    return {
+        "dataset": query.dataset,
+        "where": _box(query.where),
+        "keys": [[key.name, key.type] for key in query.keys],
+        "blocks": [[_axis(axis) for axis in block.axes] for block in query.blocks],
+        "atoms": [
+            [atom.kind, atom.measure, str(atom.quantile), atom.weighted, _box(atom.where)]
+            for atom in query.atoms
+        ],
+    }
+
+
+def _axis(axis: GridAxis) -> object:
+    parts = [f"{part.mask:x}" for part in axis.parts]
+    return [axis.dimension, parts, [[str(value) for value in values] for values in axis.values]]
+
+
+def _box(box: Box) -> list[list[str]]:
+    return [[name, f"{leaves.mask:x}"] for name, leaves in box.sets]
