@@ -22,6 +22,7 @@ from federation.state.lock import NodeLock
 from federation.state.schema import METADATA
 from tests.support.state import NOW, cell_query, claim, event, new_release, queued, submitted
 
+REPOSITORY = Path(__file__).parents[3]
 REPOSITORIES = (requests, runs, releases)
 UNRECORDED = {"renew_lease": "prolongs a claim that is recorded; neither state nor result changes"}
 
@@ -155,7 +156,7 @@ sys.stdin.read()
 
 def test_a_second_node_on_the_same_state_is_refused_until_the_first_dies(tmp_path: Path) -> None:
     with subprocess.Popen(
-        [sys.executable, "-c", HOLD, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", HOLD, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=REPOSITORY
     ) as first:
         assert first.stdout is not None
         assert first.stdout.readline() == "held\n"

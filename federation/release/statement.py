@@ -1,0 +1,165 @@
+"""The provenance statement: who published, about whom, when, in what context and with what authority.
+
+The vocabulary of the five questions is the project's own; ``federation.release.prov`` maps it to W3C PROV-O.
+"""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Annotated, Any, Literal
+
+import pyarrow as pa
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+
+from federation.client.digest import canonical_json, columns_of, table_digest
+from federation.client.verify import STATEMENT_TYPE
+from federation.release.keys import SigningKey
+
+Digest = Annotated[str, StringConstraints(pattern=r"^sha256:[0-9a-f]{64}$")]
+
+
+def _whole_seconds(moment: datetime) -> datetime:
+    return moment.replace(microsecond=0)
+
+
+Moment = Annotated[AwareDatetime, AfterValidator(_whole_seconds)]
+
+
+class Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Organisation(Part):
+    id: str
+    title: str
+
+
+class Who(Part):
+    """The node that signed, and for each dataset its publisher and the custodian who decided."""
+
+    node: str
+    publishers: tuple[Organisation, ...]
+    custodians: tuple[Organisation, ...]
+
+
+class Subject(Part):
+    """Whom a dataset is about. ``snapshot`` identifies its content, ``key_epoch`` the secrets behind the noise."""
+
+    dataset: str
+    title: str
+    population: str
+    unit: str
+    geography: str
+    publisher: str
+    custodian: str
+    series: str
+    reference_period: str
+    snapshot: str
+    key_epoch: Annotated[int, Field(ge=1)]
+
+
+class When(Part):
+    """``snapshots`` are those of ``about_whom``, read before and after the run; ``clock`` is the date bound to
+    current_date when the query was approved."""
+
+    run_at: Moment
+    released_at: Moment
+    reference_periods: tuple[str, ...]
+    clock: date | None = None
+
+
+class Method(Part):
+    """A disclosure rule that took part, in words; never by how much a cell missed it."""
+
+    rule: str
+    effect: str
+
+
+class Profile(Part):
+    id: str
+    version: str
+    dataset: str
+    p_table_digest: str | None = None
+
+
+class Context(Part):
+    purpose: str
+    question: str
+    sql: str
+    parameters: dict[str, Any]
+    methods: tuple[Method, ...]
+    profiles: tuple[Profile, ...]
+    catalogue_version: str
+    notes: tuple[str, ...] = ()
+
+
+class AgreementRef(Part):
+    id: str
+    title: str
+    version: str
+    legal_gateway: str
+    start: date
+    end: date
+
+
+class DecisionRef(Part):
+    """One decision on one dataset. ``decided_by`` is a person, or the standing rule that decided."""
+
+    dataset: str
+    custodian: str
+    kind: Literal["person", "standing_rule"]
+    decided_by: str
+    decided_at: Moment
+    valid_until: Moment | None = None
+
+
+class Authority(Part):
+    request: str
+    requester: str
+    recipient: Organisation
+    agreement: AgreementRef
+    decisions: Annotated[tuple[DecisionRef, ...], Field(min_length=1)]
+    plan_digest: Digest
+
+
+class Column(Part):
+    name: str
+    type: str
+
+
+class TableRef(Part):
+    """The released table, by the digest of ``federation.client.digest``."""
+
+    digest: Digest
+    format: Literal["federation-table/1"] = "federation-table/1"
+    rows: Annotated[int, Field(ge=0)]
+    columns: tuple[Column, ...]
+
+    @classmethod
+    def of(cls, table: pa.Table) -> TableRef:
+        """The reference to ``table``.
+
+        Raises:
+            DigestError: a column's type cannot be part of a release.
+        """
+        columns = tuple(Column.model_validate(column) for column in columns_of(table))
+        return cls(digest=table_digest(table), rows=table.num_rows, columns=columns)
+
+
+class Statement(Part):
+    """Everything that a release says about itself. Immutable; signed by ``sign_statement``."""
+
+    format: Literal["federation-statement/1"] = "federation-statement/1"
+    release: str
+    run: str
+    who: Who
+    about_whom: Annotated[tuple[Subject, ...], Field(min_length=1)]
+    when: When
+    context: Context
+    authority: Authority
+    table: TableRef
+
+
+def sign_statement(statement: Statement, key: SigningKey) -> str:
+    """The statement as a JWS in compact serialisation over its canonical JSON, for ``verify_statement``."""
+    return key.sign(canonical_json(statement.model_dump(mode="json")), STATEMENT_TYPE)

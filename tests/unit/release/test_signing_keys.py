@@ -1,0 +1,69 @@
+"""The signing key is made once, kept private, and never replaced silently."""
+
+from __future__ import annotations
+
+import json
+import stat
+from pathlib import Path
+
+import pytest
+from joserfc.jwk import OctKey, OKPKey
+
+from federation.release.keys import FILE_NAME, SigningKey
+from federation.state.errors import PrivateFileError
+
+
+def test_it_is_created_at_the_first_start_and_found_at_the_next(tmp_path: Path) -> None:
+    directory = tmp_path / "secrets"
+    made = SigningKey.load(directory, {}, first_start=True)
+    found = SigningKey.load(directory, {}, first_start=False)
+    assert made.public_jwks() == found.public_jwks()
+    assert stat.S_IMODE((directory / FILE_NAME).stat().st_mode) == 0o600
+    assert stat.S_IMODE(directory.stat().st_mode) == 0o700
+
+
+def test_a_lost_key_is_not_replaced(tmp_path: Path) -> None:
+    with pytest.raises(PrivateFileError, match="restore"):
+        SigningKey.load(tmp_path, {}, first_start=False)
+
+
+def test_the_environment_can_name_it(tmp_path: Path) -> None:
+    jwk = OKPKey.generate_key("Ed25519")
+    environment = {"FEDERATION_SIGNING_KEY": json.dumps(jwk.as_dict(private=True))}
+    assert SigningKey.load(tmp_path, environment, first_start=False).key_id == jwk.thumbprint()
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "not json",
+        "[]",
+        "{}",
+        json.dumps(OKPKey.generate_key("Ed25519").as_dict(private=False)),
+        json.dumps(OKPKey.generate_key("X25519").as_dict(private=True)),
+        json.dumps(OctKey.generate_key(256).as_dict()),
+    ],
+)
+def test_what_is_no_private_ed25519_key_is_refused_without_being_shown(tmp_path: Path, content: str) -> None:
+    path = tmp_path / FILE_NAME
+    path.write_text(content)
+    path.chmod(0o600)
+    with pytest.raises(PrivateFileError) as raised:
+        SigningKey.load(tmp_path, {}, first_start=False)
+    assert not content or content not in str(raised.value)
+
+
+def test_what_others_can_read_is_no_secret(tmp_path: Path) -> None:
+    SigningKey.load(tmp_path, {}, first_start=True)
+    (tmp_path / FILE_NAME).chmod(0o640)
+    with pytest.raises(PrivateFileError, match="chmod 600"):
+        SigningKey.load(tmp_path, {}, first_start=False)
+
+
+def test_nothing_shows_the_private_part(tmp_path: Path) -> None:
+    key = SigningKey.load(tmp_path, {}, first_start=True)
+    private = json.loads((tmp_path / FILE_NAME).read_text())["d"]
+    assert private not in repr(key) + str(key) + json.dumps(key.public_jwks())
+    assert "d" not in key.public_jwks()["keys"][0]
