@@ -178,5 +178,7 @@ def test_verification_needs_neither_a_database_nor_a_server() -> None:
         "import sys; import federation.client.verify; "
         "print(sorted({'duckdb', 'sqlglot', 'fastapi', 'pydantic', 'sqlalchemy', 'yaml', 'numpy'} & set(sys.modules)))"
     )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=REPOSITORY)
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=REPOSITORY
+    )
     assert done.stdout.strip() in {"[]", "['numpy']"}  # numpy comes with pyarrow where it is installed

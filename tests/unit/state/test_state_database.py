@@ -156,7 +156,11 @@ sys.stdin.read()
 
 def test_a_second_node_on_the_same_state_is_refused_until_the_first_dies(tmp_path: Path) -> None:
     with subprocess.Popen(
-        [sys.executable, "-c", HOLD, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=REPOSITORY
+        [sys.executable, "-c", HOLD, str(tmp_path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=REPOSITORY,
     ) as first:
         assert first.stdout is not None
         assert first.stdout.readline() == "held\n"
