@@ -32,6 +32,9 @@ class Database:
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self._writer = engine.execution_options(**{_WRITER: True})
+        # A transaction of SQLite reads from one snapshot anyway; elsewhere one has to ask for it.
+        sqlite = engine.dialect.name == "sqlite"
+        self._reader = engine if sqlite else engine.execution_options(isolation_level="REPEATABLE READ")
 
     @classmethod
     def open(cls, location: str | Path) -> Database:
@@ -65,7 +68,7 @@ class Database:
     def read(self) -> Iterator[Session]:
         """A session that sees one consistent state and is rolled back at its end."""
         try:
-            with Session(self.engine, expire_on_commit=False) as session:
+            with Session(self._reader, expire_on_commit=False) as session:
                 yield session
         except DatabaseError as error:
             raise _unavailable(error) from None
