@@ -15,8 +15,8 @@ Progress = Callable[[int, int], None]
 
 
 def blocks(rows: int) -> Iterator[tuple[int, int, int]]:
-    """(block, first row, rows) until all are covered."""
-    for block, first in enumerate(range(0, rows, BLOCK_ROWS)):
+    """(block, first row, rows) until all are covered; one empty block where there are none."""
+    for block, first in enumerate(range(0, max(rows, 1), BLOCK_ROWS)):
         yield block, first, min(BLOCK_ROWS, rows - first)
 
 
