@@ -253,13 +253,6 @@ def economic_status(reference: Path) -> CodeListFile:
                     "inactive": Codes("Economically inactive", ("INA",)),
                 },
             ),
-            "in_employment": Grouping(
-                "In employment and not",
-                {
-                    "employed": Codes("In employment", ("EMP",)),
-                    "not_employed": Codes("Not in employment", ("UNE", "INA")),
-                },
-            ),
         },
     )
 
@@ -289,48 +282,64 @@ def sex(reference: Path) -> CodeListFile:
     return flat("sex", "Sex", "SDMX code list CL_SEX, the codes for male and female.", "2.1", names)
 
 
-AGE_SCHEMES = {
-    "APS": ("aps_bands", "Age bands of the Annual Population Survey"),
-    "ASHE": ("ashe_bands", "Age bands of the Annual Survey of Hours and Earnings"),
-    "CLAIMANT": ("claimant_bands", "Age bands of the claimant count"),
-    "FES": ("further_education_bands", "Age bands of further education statistics"),
-}
 OLDEST = 110
 
 
 def age(reference: Path) -> CodeListFile:
-    groupings = {
-        "working_age": Grouping("Working age", {"16-64": Interval("Aged 16 to 64", 16, 64)}),
-        "aged_16_and_over": Grouping("16 and over", {"16+": Interval("Aged 16 and over", 16, OLDEST)}),
-        "adult": Grouping("Adult learners", {"19+": Interval("Aged 19 and over", 19, OLDEST)}),
-        "apprenticeship_bands": Grouping(
-            "Age bands of apprenticeship statistics",
-            {
-                "U19": Interval("Under 19", 0, 18),
-                "19-24": Interval("19 to 24", 19, 24),
-                "25+": Interval("25 and over", 25, OLDEST),
-            },
-        ),
-        "five_year_bands": _bands(5),
-        "ten_year_bands": _bands(10),
-    }
-    for scheme, (name, title) in AGE_SCHEMES.items():
-        rows = [row for row in read(reference, "age_bands.csv") if row["scheme"] == scheme]
-        parts = {row["code"]: row for row in rows if row["code"] not in {"16-64", "25+"}}
-        groupings[name] = Grouping(
-            title,
-            {
-                code: Interval(row["label"], int(row["min_age"]), int(row["max_age"] or OLDEST))
-                for code, row in parts.items()
-            },
-        )
     return CodeListFile(
         "age",
         "Age in completed years",
-        f"Age bands as published by the Office for National Statistics and the Department for Education, {OGL}.",
+        f"Age bands as published by the Office for National Statistics, {OGL}.",
         "2025",
         integers=(0, OLDEST),
-        groupings=groupings,
+        groupings={
+            "working_age": Grouping("Working age", {"16-64": Interval("Aged 16 to 64", 16, 64)}),
+            "aged_16_and_over": Grouping("16 and over", {"16+": Interval("Aged 16 and over", 16, OLDEST)}),
+            "adult": ADULT,
+            "five_year_bands": _bands(5),
+            "ten_year_bands": _bands(10),
+            "aps_bands": _scheme(reference, "APS", "Age bands of the Annual Population Survey"),
+            "ashe_bands": _scheme(reference, "ASHE", "Age bands of the Annual Survey of Hours and Earnings"),
+        },
+    )
+
+
+def learner_age(reference: Path) -> CodeListFile:
+    """A list apart from ``age``: side by side with its bands these would single out the ages 18 and 19."""
+    return CodeListFile(
+        "learner_age",
+        "Age in completed years at the start of learning",
+        f"Age bands as published by the Department for Education, {OGL}.",
+        "2025",
+        integers=(0, OLDEST),
+        groupings={
+            "adult": ADULT,
+            "further_education_bands": _scheme(reference, "FES", "Age bands of further education statistics"),
+            "apprenticeship_bands": Grouping(
+                "Age bands of apprenticeship statistics",
+                {
+                    "U19": Interval("Under 19", 0, 18),
+                    "19-24": Interval("19 to 24", 19, 24),
+                    "25+": Interval("25 and over", 25, OLDEST),
+                },
+            ),
+        },
+    )
+
+
+ADULT = Grouping("Adults in further education", {"19+": Interval("Aged 19 and over", 19, OLDEST)})
+
+
+def _scheme(reference: Path, scheme: str, title: str) -> Grouping:
+    """Bands of a published scheme, without those that span others (working age; 25 and over)."""
+    rows = [row for row in read(reference, "age_bands.csv") if row["scheme"] == scheme]
+    return Grouping(
+        title,
+        {
+            row["code"]: Interval(row["label"], int(row["min_age"]), int(row["max_age"] or OLDEST))
+            for row in rows
+            if row["code"] not in {"16-64", "25+"}
+        },
     )
 
 
@@ -346,5 +355,5 @@ def _bands(width: int) -> Grouping:
 
 BUILDERS = (
     geography, soc2020, sic2007, qualification, learning_level, economic_status, working_pattern,
-    sector_subject_area, sex, age,
+    sector_subject_area, sex, age, learner_age,
 )  # fmt: skip

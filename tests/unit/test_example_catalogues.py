@@ -1,0 +1,112 @@
+"""The catalogues of the examples are sound, and say the truth about the files that the generator writes."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import duckdb
+import pytest
+import yaml
+
+from catalogue.catalogue import BoundDataset, Catalogue, Dimension, measure_grid
+from catalogue.loader import check_directory, load_catalogue
+from catalogue.models import Role
+from examples.synthetic.generate import generate
+from federation.settings import Environment, Settings
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+
+
+@pytest.fixture(scope="module")
+def catalogue() -> Catalogue:
+    return load_catalogue(EXAMPLES / "labour_market")
+
+
+@pytest.fixture(scope="module")
+def market(tmp_path_factory: pytest.TempPathFactory, catalogue: Catalogue) -> duckdb.DuckDBPyConnection:
+    out = tmp_path_factory.mktemp("market")
+    generate(20_000, out, seed=1)
+    connection = duckdb.connect()
+    for dataset in catalogue.datasets.values():
+        location = out / dataset.document.source.location
+        connection.execute(f"CREATE VIEW {dataset.name} AS FROM '{location}'")
+    return connection
+
+
+@pytest.mark.parametrize("name", ["labour_market", "census"])
+def test_catalogue_loads_without_faults(name: str) -> None:
+    report = check_directory(EXAMPLES / name)
+    assert report.faults == ()
+    assert report.catalogue is not None
+    assert report.catalogue.datasets
+    # Every warning that is left was reviewed: a grouping and a node that differ by one leaf, which is a node itself.
+    assert all("by the one leaf" in warning.message for warning in report.warnings)
+    assert len(report.warnings) <= 4
+
+
+@pytest.mark.parametrize("name", ["labour_market", "census"])
+def test_people_of_the_demo_belong_to_bodies_of_the_catalogue(name: str) -> None:
+    file = yaml.safe_load((EXAMPLES / name / "node.yaml").read_text(encoding="utf-8"))
+    settings = Settings(**file)
+    assert settings.environment is Environment.DEMO
+    bodies = load_catalogue(EXAMPLES / name).bodies
+    assert {person.body for person in settings.identity.persons} <= set(bodies)
+
+
+def test_every_dataset_has_an_agreement_and_its_custodian_a_person(catalogue: Catalogue) -> None:
+    agreed = {dataset for agreement in catalogue.agreements.values() for dataset in agreement.datasets}
+    assert agreed == set(catalogue.datasets)
+    file = yaml.safe_load((EXAMPLES / "labour_market" / "node.yaml").read_text(encoding="utf-8"))
+    custodians = {person["body"] for person in file["identity"]["persons"] if "custodian" in person["roles"]}
+    assert {dataset.document.custodian for dataset in catalogue.datasets.values()} == custodians
+
+
+def stored(dataset: BoundDataset) -> Iterator[tuple[str, str]]:
+    """Variables that the file holds, and their expressions."""
+    for name, variable in dataset.document.variables.items():
+        if variable.stored:
+            yield name, variable.expression or name
+
+
+@pytest.mark.parametrize("name", ["people", "employers", "vacancies", "learners"])
+def test_file_has_exactly_the_columns_that_the_catalogue_declares(
+    catalogue: Catalogue, market: duckdb.DuckDBPyConnection, name: str
+) -> None:
+    columns = {row[0] for row in market.execute(f"DESCRIBE {name}").fetchall()}
+    assert columns == {expression for _, expression in stored(catalogue.datasets[name])}
+
+
+@pytest.mark.parametrize("name", ["people", "employers", "vacancies", "learners"])
+def test_values_are_leaves_of_their_dimensions(
+    catalogue: Catalogue, market: duckdb.DuckDBPyConnection, name: str
+) -> None:
+    dataset = catalogue.datasets[name]
+    for column, expression in stored(dataset):
+        variable = dataset.variable(column)
+        found = {row[0] for row in market.execute(f"SELECT DISTINCT {expression} FROM {name}").fetchall()}
+        if variable.role is Role.DIMENSION:
+            dimension = dataset.dimension_of(column)
+            assert isinstance(dimension, Dimension)
+            assert found <= set(dimension.stored_values()), column
+        elif variable.role is Role.MEASURE:
+            assert variable.nullable == (None in found), column
+            if measure_grid(variable) is not None:
+                assert variable.minimum is not None
+                assert min(found - {None}) >= variable.minimum, column
+
+
+@pytest.mark.parametrize("name", ["people", "employers", "vacancies", "learners"])
+def test_relationships_lead_from_every_row_to_at_most_one(
+    catalogue: Catalogue, market: duckdb.DuckDBPyConnection, name: str
+) -> None:
+    for relationship in catalogue.datasets[name].document.relationships.values():
+        if relationship.to not in catalogue.datasets:
+            continue
+        (lost,) = market.execute(
+            f"SELECT count(*) FROM {name} WHERE {relationship.from_column} IS NOT NULL AND "
+            f"{relationship.from_column} NOT IN (SELECT {relationship.to_column} FROM {relationship.to})"
+        ).fetchone() or (None,)
+        rows, keys = market.execute(
+            f"SELECT count(*), count(DISTINCT {relationship.to_column}) FROM {relationship.to}"
+        ).fetchone() or (None, None)
+        assert lost == 0
+        assert rows == keys
