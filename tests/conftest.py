@@ -1,0 +1,40 @@
+"""Fixtures that every suite shares."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+REFERENCE_VARIABLE = "FEDERATION_REFERENCE_DATA"
+_DEFAULT_REFERENCE = Path(__file__).resolve().parents[2] / "shared" / "data"
+_NO_REFERENCE = f"reference data is not here: set {REFERENCE_VARIABLE} to its folder"
+
+
+@pytest.fixture(scope="session")
+def reference_data() -> Path:
+    """The folder of reference data: inputs and outputs of public tools, and real records.
+
+    A folder that the environment names must exist. Without the variable and the default folder the test is skipped.
+    """
+    named = os.environ.get(REFERENCE_VARIABLE)
+    if named is not None:
+        folder = Path(named)
+        if not folder.is_dir():
+            pytest.fail(f"{REFERENCE_VARIABLE} names a folder that does not exist: {named}", pytrace=False)
+        return folder
+    if not _DEFAULT_REFERENCE.is_dir():
+        pytest.skip(_NO_REFERENCE)
+    return _DEFAULT_REFERENCE
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Always say how many reference tests did not run: a green run without them proves less."""
+    skipped = [
+        report
+        for report in terminalreporter.stats.get("skipped", [])
+        if _NO_REFERENCE in str(report.longrepr)
+    ]
+    reason = f" ({_NO_REFERENCE})" if skipped else ""
+    terminalreporter.write_line(f"reference tests skipped: {len(skipped)}{reason}")
