@@ -40,7 +40,8 @@ class FrequencyRule:
     zeros: Zeros = Zeros.BELOW_MINIMUM
 
     def __post_init__(self) -> None:
-        if self.minimum_frequency < 1 or (self.minimum_second_units or 1) < 1:
+        second = self.minimum_second_units
+        if self.minimum_frequency < 1 or (second is not None and second < 1):
             raise ValueError("a minimum is at least 1")
 
 

@@ -104,7 +104,8 @@ class PTable:
         1.0
         """
         whole = {0: {0.0: 1.0}, **rows}
-        return cls(tuple(Row(n, tuple(sorted(whole[n].items()))) for n in sorted(whole)), period)
+        outcomes = {n: tuple(sorted((float(v), float(p)) for v, p in whole[n].items())) for n in whole}
+        return cls(tuple(Row(n, outcomes[n]) for n in sorted(outcomes)), period)
 
     @property
     def maximum_noise(self) -> float:
