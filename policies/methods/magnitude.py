@@ -33,15 +33,18 @@ def perturb_sum(total: Floats, largest: Floats, u: Floats, table: PTable, delta:
 
     ``total`` cell totals; ``largest`` the largest absolute contribution of a unit (of a holding, where units
     belong to holdings); ``u`` in [0, 1); all of one shape. ``delta`` in (0, 1] is the width in units of the largest
-    contribution. A total of contributions of one sign keeps its sign, as v never falls below -a. Cells without
-    contributions stay as they are. Never show the result itself: see ``rounded_mean``.
+    contribution. A total of contributions of one sign keeps its sign, as v never falls below -a. A total smaller than
+    its largest contribution has contributions of both signs: its size says nothing about how well they hide each
+    other, so it gets the noise of the last, symmetric row. Cells without contributions stay as they are.
+    Never show the result itself: see ``rounded_mean``.
     """
     if not 0 < delta <= 1:
         raise ValueError("delta lies in (0, 1]")
     width = delta * np.abs(largest)
     position = np.divide(np.abs(total), width, out=np.zeros_like(width), where=width > 0)
+    position = np.where(np.abs(total) < np.abs(largest), np.inf, position)
     noise = table.interpolated_noise(position, u, Interval.CLOSED_ABOVE)
-    return total + np.sign(total) * width * noise
+    return total + np.where(total < 0, -1.0, 1.0) * width * noise
 
 
 @dataclass(frozen=True)

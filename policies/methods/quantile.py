@@ -52,7 +52,9 @@ def protected_quantile(
     total = cumulative[:, -1]
     unit = np.divide(total, n, out=np.zeros_like(total), where=n > 0)
     rank = np.clip(float(q) * total + table.noise(n, u) * unit, 0.0, total)
-    bin_ = np.minimum((cumulative < rank[:, None]).sum(axis=1), mass.shape[1] - 1)
+    # A rank of 0 is the lower edge of the first bin that holds anybody.
+    passed = ((cumulative < rank[:, None]) | (cumulative <= 0)).sum(axis=1)
+    bin_ = np.where(total > 0, np.minimum(passed, mass.shape[1] - 1), 0)
     at = np.arange(len(bins))
     inside = mass[at, bin_]
     before = cumulative[at, bin_] - inside

@@ -51,6 +51,13 @@ def test_negative_totals_mirror_positive_ones_and_empty_cells_stay() -> None:
     assert perturbed[2] == 0
 
 
+def test_contributions_of_both_signs_that_cancel_get_the_whole_noise() -> None:
+    for total in (0.0, 1.0, -1.0):
+        perturbed = perturb_sum(np.full(GRID.shape, total), np.full(GRID.shape, 1000.0), GRID, TABLE, 0.5)
+        assert np.std(perturbed) == pytest.approx(500, rel=1e-2)
+        assert perturbed.mean() == pytest.approx(total, abs=1)
+
+
 @pytest.mark.parametrize("delta", [0, 1.5, -1])
 def test_delta_out_of_range_is_refused(delta: float) -> None:
     with pytest.raises(ValueError, match="delta"):

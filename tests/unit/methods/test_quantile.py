@@ -52,6 +52,11 @@ def test_weights_of_one_change_nothing_and_a_common_factor_neither() -> None:
         np.testing.assert_array_equal(weighted, plain)
 
 
+def test_a_rank_of_nought_stays_with_those_who_are_there() -> None:
+    bins = np.array([[0] * 50 + [2] + [0] * 49])
+    assert protected_quantile(bins, HALF, np.array([0.0]), NOISY).tolist() == [50]
+
+
 def test_weights_move_the_quantile() -> None:
     bins = np.array([[10, 10]])
     weights = np.array([[100.0, 10.0]])
