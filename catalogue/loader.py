@@ -74,6 +74,16 @@ def check_directory(directory: Path, packs: Mapping[str, str] | None = None) -> 
     return Report(_bind(draft), (), tuple(sorted(warnings)))
 
 
+def declared_names(directory: Path, kind: Kind) -> Mapping[str, str]:
+    """The names that readable documents of a kind give, sound or not, with the file of each."""
+    folder = directory / kind.value
+    names: dict[str, str] = {}
+    for path in sorted(folder.glob("*.yaml")) if folder.is_dir() else ():
+        sources, _ = read_yaml(path, f"{kind.value}/{path.name}")
+        names.update({str(source.data.get(kind.key)): source.file for source in sources})
+    return names
+
+
 def _stray_folders(directory: Path) -> list[Fault]:
     """A folder with a slip in its name would be ignored in silence."""
     kinds = [kind.value for kind in Kind]

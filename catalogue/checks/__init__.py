@@ -11,6 +11,7 @@ from catalogue.checks.profiles import check_profile_names, check_profiles, warn_
 from catalogue.checks.references import check_references
 from catalogue.checks.relationships import check_lookups, warn_unproven_keys
 from catalogue.checks.terms import check_agreements, check_bodies, check_rules, warn_jurisdictions
+from catalogue.checks.unfinished import warn_unfinished
 from catalogue.checks.variables import check_variables
 from catalogue.draft import Draft
 from catalogue.faults import Fault
@@ -37,4 +38,5 @@ WARNING_CHECKS: tuple[Check, ...] = (
     warn_unproven_keys,
     warn_area_near_node,
     warn_slivers,
+    warn_unfinished,
 )

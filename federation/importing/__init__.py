@@ -1,0 +1,1 @@
+"""From a file of a custodian to a dataset of the node: a catalogue entry in draft, code lists, record keys."""
