@@ -204,11 +204,11 @@ class CellSelect:
         if having is not None:
             select.set("where", exp.Where(this=self._above(self._binder.mixed(having.this))))
         for part in ("qualify", "limit", "offset", "order", "windows"):
-            value = self._select.args.get(part)
-            if isinstance(value, list):
-                select.set(part, [self._clause(item) for item in value])
-            elif isinstance(value, exp.Expr):
-                select.set(part, self._clause(value))
+            clause = self._select.args.get(part)
+            if isinstance(clause, list):
+                select.set(part, [self._clause(item) for item in clause])
+            elif isinstance(clause, exp.Expr):
+                select.set(part, self._clause(clause))
         distinct = self._select.args.get("distinct")
         if isinstance(distinct, exp.Expr) and (distinct.args.get("on") or _has_aggregate(self._select)):
             select.set("distinct", self._clause(distinct))

@@ -15,7 +15,7 @@ from catalogue.fragment import Membership, MembershipAxis
 from catalogue.models import Role
 from policies.compiler import leaf_engine
 from policies.compiler.digest import plan_digest
-from policies.compiler.errors import did_you_mean, refuse
+from policies.compiler.errors import did_you_mean, refuse, unknown_table
 from policies.compiler.limits import is_exact
 from policies.compiler.parameters import bind_parameters
 from policies.compiler.parse import parse
@@ -44,6 +44,7 @@ def compile_plan(sql: str, context: Context) -> ClearedPlan:
     tree = bind_clock(tree, clock)
     tables = _tables(tree, context.catalogue)
     known = {name: Relation(name, ()) for name in tables}
+    _check_names(tree, tables, context.catalogue, sql)
     check(tree, known)
     typed = tree.sql(dialect="duckdb")
     names = _output_names(typed, tables, tree, known)
@@ -177,6 +178,18 @@ def _check_together(queries: Iterable[CellQuery], catalogue: Catalogue, tree: ex
                 tree,
                 sql,
             )
+
+
+def _check_names(tree: exp.Query, tables: Tables, catalogue: Catalogue, sql: str) -> None:
+    """Refuse every table that is neither of the catalogue nor a CTE, all at once, with the nearest names."""
+    ctes = {cte.alias.lower() for cte in tree.find_all(exp.CTE)}
+    unknown = [
+        unknown_table(table, [*catalogue.datasets, *catalogue.codelists, *ctes], sql).refusals[0]
+        for table in tree.find_all(exp.Table)
+        if isinstance(table.this, exp.Identifier) and table.name.lower() not in ctes | tables.keys()
+    ]
+    if unknown:
+        raise RefusalError(*unknown)
 
 
 def _tables(tree: exp.Query, catalogue: Catalogue) -> Tables:

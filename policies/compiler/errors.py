@@ -24,6 +24,17 @@ def refuse(
     return RefusalError(Refusal(code, message, rule, remedy, position))
 
 
+def unknown_table(node: exp.Table, known: Iterable[str], sql: str) -> RefusalError:
+    return refuse(
+        Code.UNKNOWN_TABLE,
+        f"There is no dataset or code list “{node.name}”.",
+        "FROM names datasets and code lists of the catalogue, or a CTE of the query.",
+        did_you_mean(node.name, known),
+        node,
+        sql,
+    )
+
+
 def nearest(name: str, known: Iterable[str], limit: int = 3) -> list[str]:
     """The known names most like ``name``, best first, by edit similarity and then by a shared beginning."""
     by_lower = {candidate.lower(): candidate for candidate in known}

@@ -65,4 +65,6 @@ def bind_parameters(tree: exp.Query, context: Context, sql: str) -> exp.Query:
         literal.meta.update(node.meta)
         return literal
 
-    return tree.copy().transform(one, copy=False)
+    bound = tree.copy().transform(one, copy=False)
+    assert isinstance(bound, exp.Query)
+    return bound

@@ -14,7 +14,7 @@ from catalogue.codelists import CodeList
 from policies.compiler import leaf_engine
 from policies.compiler.aggregates import is_aggregate
 from policies.compiler.cell_select import CellSelect
-from policies.compiler.errors import did_you_mean, refuse, unsupported
+from policies.compiler.errors import refuse, unknown_table, unsupported
 from policies.compiler.expressions import Binder
 from policies.compiler.refs import DimensionRef
 from policies.compiler.relations import (
@@ -66,6 +66,7 @@ class QueryCompiler:
     stages: list[StageDraft] = field(default_factory=list)
     lookups: set[str] = field(default_factory=set)
     effects: list[tuple[str, str]] = field(default_factory=list)
+    made: int = 0
     _compiled: dict[int, tuple[exp.Expr, Relation]] = field(default_factory=dict)
 
     # -- the walk ----------------------------------------------------------------------------------------------
@@ -171,14 +172,7 @@ class QueryCompiler:
         if codelist is not None:
             return LookupRelation(codelist, tuple(codelist.table.column_names))
         known = [*environment.relations, *self.context.catalogue.datasets, *self.context.catalogue.codelists]
-        raise refuse(
-            Code.UNKNOWN_TABLE,
-            f"There is no dataset or code list “{node.name}”.",
-            "FROM names datasets and code lists of the catalogue.",
-            did_you_mean(node.name, known),
-            node,
-            self.sql,
-        )
+        raise unknown_table(node, known, self.sql)
 
     def dataset(self, name: str) -> BoundDataset | None:
         return self.context.catalogue.datasets.get(name)
@@ -204,7 +198,8 @@ class QueryCompiler:
         relation = relation.and_where([binder.below(term) for term in terms])
         if _aggregates(node):
             cells = CellSelect(self, environment, node, scope, relation, binder)
-            return PresentedRelation(cells.compile(f"cells_{len(self.queries)}"))
+            self.made += 1
+            return PresentedRelation(cells.compile(f"cells_{self.made - 1}"))
         return self._rows(node, scope, relation, binder)
 
     def _rows(self, node: exp.Select, scope: Scope, relation: UnitRelation, binder: Binder) -> UnitRelation:
