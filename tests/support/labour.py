@@ -165,7 +165,8 @@ def datasets(folder: Path, profile: str) -> dict[str, Dataset]:
             "employer_id": {"role": "identifier", "title": "Employer", "nullable": True},
             "area": geography,
             "region": {
-                "role": "dimension", "of": "area", "level": "region", "codelist": "geography", "title": "Region of residence",
+                "role": "dimension", "of": "area", "level": "region", "codelist": "geography",
+                "title": "Region of residence",
             },
             "ca": {
                 "role": "dimension", "of": "area", "level": "combined_authority",
