@@ -154,8 +154,8 @@ class Magnitude:
     ``present`` int64 rows (units where a row is a unit) with a non-null value; ``sum`` decimal(38, decimals);
     ``top1``..``top{top}`` decimal, the largest absolute totals by holding (by unit where there is none);
     with ``squares`` also ``sumsq`` decimal(38, 2*decimals), ``low`` and ``high`` (smallest and largest value);
-    with a weight ``w`` (of rows with a value), ``w2``, ``wsum`` and, for the coefficient of variation,
-    ``wsumsq`` double.
+    with a weight ``w`` (of rows with a value), ``w2``, ``wsum`` (of weight times value) and, for the coefficient of
+    variation, ``wsumsq`` double (of weight times squared value).
     """
 
     id: str
