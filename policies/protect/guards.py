@@ -1,0 +1,77 @@
+"""Complements of ad-hoc sets: what a parent has beyond the cell must itself pass the minimum frequency.
+
+Without this, "all" beside "all but one small group" would tell, by equal or different digits, whether anybody is in
+that group. Nobody in the complement is as bad as a few: equal digits would say so.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from catalogue.fragment import Histogram, RawCells
+from policies.plan import Atom, CellQuery, Guard
+from policies.protect.counts import Measured
+from policies.protect.dense import DenseCells
+from policies.protect.errors import ProtectError, ProtectFault
+from policies.protect.grid import Grid, along
+
+Integers = npt.NDArray[np.int64]
+Mask = npt.NDArray[np.bool_]
+
+
+def small_complements(at: Measured, guard: Guard, raw: RawCells) -> dict[str, Mask]:
+    """For each bound atom's column, the cells whose complement within the parent is too small.
+
+    True contributors are compared, like with like: for each statistic behind the atom, those of the parent less
+    those of the cell. A profile that publishes every count has no complement to protect.
+    """
+    if at.rules.publishes_every_count:
+        return {}
+    parents = DenseCells(Grid.of(guard.fragment), raw)
+    parent, bound = _parent_cells(at.query, guard, at.cells.grid, parents.grid)
+    result = {}
+    for atom in at.query.atoms:
+        if atom.column in guard.atoms:
+            small = np.zeros(bound.shape, dtype=np.bool_)
+            for statistic in _counted(at.query, guard, atom):
+                rest = parents.integers(f"{statistic}_n")[parent] - at.cells.integers(f"{statistic}_n")
+                small |= rest < at.rules.frequency.minimum_frequency
+            result[atom.column] = small & bound
+    return result
+
+
+def _counted(query: CellQuery, guard: Guard, atom: Atom) -> list[str]:
+    """The statistics behind an atom whose contributors are compared: all must be in the guard's fragment."""
+    histograms = {s.id for s in query.fragment.statistics if isinstance(s, Histogram)}
+    named = {atom.statistic, atom.count} - {None} - histograms
+    if not named or not named <= {statistic.id for statistic in guard.fragment.statistics}:
+        raise ProtectError(ProtectFault.PLAN, f"a guard lacks the statistics of {atom.column}")
+    return sorted(name for name in named if name is not None)
+
+
+def _parent_cells(query: CellQuery, guard: Guard, grid: Grid, relaxed: Grid) -> tuple[Integers, Mask]:
+    """For each cell of the query its parent's cell, and whether the guard binds it."""
+    if not len(guard.parents) == len(query.blocks) == len(relaxed.shapes):
+        raise ProtectError(ProtectFault.PLAN, "a guard has other blocks than its query")
+    parent = np.zeros(grid.size, dtype=np.int64)
+    bound = np.zeros(grid.size, dtype=np.bool_)
+    for i, (where, block, shape) in enumerate(zip(grid.slices(), query.blocks, grid.shapes, strict=True)):
+        parts = [np.arange(length) for length in shape]
+        mapping, binds = guard.parents[i], np.ones(shape, dtype=np.bool_)
+        if mapping == ():
+            binds[...] = False
+        elif mapping is not None:
+            position = [axis.dimension for axis in block.axes].index(guard.dimension)
+            parts[position] = np.array(mapping, dtype=np.int64)
+            adhoc = np.array(block.axes[position].adhoc, dtype=np.bool_)
+            binds &= along(adhoc, position, len(shape))
+        target = relaxed.shapes[i]
+        if len(target) != len(shape) or any(
+            len(p) and p.max() >= n for p, n in zip(parts, target, strict=True)
+        ):
+            raise ProtectError(ProtectFault.PLAN, "a guard's parents are not in its fragment")
+        cells = np.ravel_multi_index(np.ix_(*parts), target) if shape else np.zeros((), dtype=np.int64)
+        parent[where] = relaxed.offsets[i] + np.asarray(cells).ravel()
+        bound[where] = binds.ravel()
+    return parent, bound

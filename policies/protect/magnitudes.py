@@ -1,0 +1,157 @@
+"""Sums, means and variances: perturbed in proportion to their largest contribution, then rounded as declared.
+
+The mean is the perturbed sum over the true number of values; the sum that is shown is that mean times the count that
+is shown. So AVG * COUNT(x) is SUM(x) to the digit, and the perturbed sum itself is never shown.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+import numpy as np
+import numpy.typing as npt
+
+from catalogue.fragment import Magnitude, Tally
+from policies.cells import Status
+from policies.methods.magnitude import Moments, perturb_sum, perturbed_variance, rounded_mean, shown_sum
+from policies.methods.quality import cv_of_mean
+from policies.methods.rounding import FixedPoint, round_to_step
+from policies.plan import Atom, AtomKind
+from policies.protect.counts import Contributors, Counted, Measured, contributors, count
+from policies.protect.errors import ProtectError, ProtectFault
+from policies.protect.primary import dominated, too_variable
+
+Integers = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+Mask = npt.NDArray[np.bool_]
+Statuses = npt.NDArray[np.int8]
+
+
+@dataclass(frozen=True)
+class Shown:
+    """One atom for every cell: digits without the point (``scale`` of them after it), and what becomes of each.
+
+    ``occupied`` marks cells that are not empty as far as the perturbed counts say: what binds small complements
+    must not tell an empty cell from one that looks empty.
+    """
+
+    digits: Integers
+    scale: int
+    status: Statuses
+    occupied: Mask
+
+
+def magnitude(
+    at: Measured, atom: Atom, statistic: Magnitude, counting: Tally | Magnitude, structural: Mask
+) -> Shown:
+    """SUM, MEAN, VARIANCE or STDDEV of a measure over the cells of the grid."""
+    counted = count(at, counting, structural, weighted=atom.weighted)
+    who = contributors(at, statistic.id, structural)
+    withheld = who.withheld | counted.hidden
+    withheld |= dominated(at.rules, at.cells, statistic, weighted=atom.weighted) & (who.n > 0)
+    doubtful = counted.status == Status.UNRELIABLE
+    if atom.weighted:
+        unreliable, too_wide = too_variable(at.rules, _cv_percent(at, statistic), who.n > 0)
+        doubtful, withheld = doubtful | unreliable, withheld | too_wide
+    if atom.kind in (AtomKind.VARIANCE, AtomKind.STDDEV):
+        numbers, least = _spread(at, atom, statistic, who), 2
+    else:
+        mean = _mean(at, atom, statistic, who)
+        numbers, least = _sum(at, atom, statistic, mean, counted) if atom.kind is AtomKind.SUM else mean, 1
+    enough = counted.values >= least
+    return show(numbers, atom, counted, withheld=withheld, doubtful=doubtful, enough=enough)
+
+
+def show(
+    numbers: FixedPoint, atom: Atom, counted: Counted, *, withheld: Mask, doubtful: Mask, enough: Mask
+) -> Shown:
+    """A number with its status, derived from the count's.
+
+    Where the count that is shown leaves nothing to compute from (no values; one for a variance), the number is not
+    applicable: that follows from what is shown. What can't be computed though the count is shown is confidential.
+    """
+    status = np.where(doubtful, Status.UNRELIABLE, Status.PUBLISHED).astype(np.int8)
+    status[withheld | numbers.overflow] = Status.CONFIDENTIAL
+    status[~enough & ~counted.hidden] = Status.NOT_APPLICABLE
+    return Shown(rescaled(numbers, atom), atom.decimals, status, counted.contributors.n > 0)
+
+
+def _mean(at: Measured, atom: Atom, statistic: Magnitude, who: Contributors) -> FixedPoint:
+    """The perturbed sum over the true number of values; 0 where, as far as can be shown, all contributions are."""
+    present = at.cells.integers(f"{statistic.id}_present").astype(np.float64)
+    total = at.cells.floats(f"{statistic.id}_sum")
+    noise = _perturbed(at, statistic, total) - total
+    if atom.weighted:
+        weight = at.cells.floats(f"{statistic.id}_w")
+        noise *= np.divide(weight, present, out=np.zeros_like(weight), where=present > 0)
+        total, present = at.cells.floats(f"{statistic.id}_wsum"), weight
+    return _fitting(
+        rounded_mean(np.where(who.n > 0, total + noise, 0.0), present, _step(at, atom, statistic)),
+        present > 0,
+        statistic.id,
+    )
+
+
+def _perturbed(at: Measured, statistic: Magnitude, total: Floats) -> Floats:
+    largest = at.cells.floats(f"{statistic.id}_top1")
+    key = at.cells.integers(f"{statistic.id}_key")
+    u = at.rules.uniform(at.rules.magnitudes, f"sum/{statistic.measure.name}", key)
+    return perturb_sum(total, largest, u, at.rules.magnitudes, at.rules.delta)
+
+
+def _sum(at: Measured, atom: Atom, statistic: Magnitude, mean: FixedPoint, counted: Counted) -> FixedPoint:
+    """The mean that is shown times the count that is shown; the true sum under a profile that changes neither."""
+    exact = at.rules.exact_counts and at.rules.base(statistic.measure.name) is None
+    if exact and not atom.weighted:
+        digits = at.cells.integers(f"{statistic.id}_sum")
+        return FixedPoint(digits, statistic.measure.decimals, np.zeros(digits.shape, dtype=np.bool_))
+    total = shown_sum(mean, counted.values)
+    return _fitting(total, ~mean.overflow, statistic.id)
+
+
+def _cv_percent(at: Measured, statistic: Magnitude) -> Floats:
+    """The coefficient of variation of a weighted mean, with weights taken as unrelated to values: sum(w**2 * y**2)
+    is then sum(w * y**2) times the mean weight by weight (Kish 1965, "Survey Sampling", section 11.7)."""
+    w, w2, total, squares = (
+        at.cells.floats(f"{statistic.id}_{name}") for name in ("w", "w2", "wsum", "wsumsq")
+    )
+    return cv_of_mean(w, w2, total, squares * np.divide(w2, w, out=np.zeros_like(w), where=w > 0))
+
+
+def _spread(at: Measured, atom: Atom, statistic: Magnitude, who: Contributors) -> FixedPoint:
+    if atom.weighted:
+        raise ProtectError(ProtectFault.PLAN, f"{statistic.id} has no weighted variance")
+    if not statistic.squares:
+        raise ProtectError(ProtectFault.PLAN, f"{statistic.id} lacks the squares that a variance needs")
+    moments = Moments(
+        at.cells.integers(f"{statistic.id}_present"),
+        *(at.cells.floats(f"{statistic.id}_{name}") for name in ("sum", "sumsq", "low", "high")),
+    )
+    key = at.cells.integers(f"{statistic.id}_key")
+    u = at.rules.uniform(at.rules.magnitudes, f"variance/{statistic.measure.name}", key)
+    variance = perturbed_variance(moments, u, at.rules.magnitudes, at.rules.delta)
+    variance = np.where((who.n == 0) & (moments.n >= 2), 0.0, variance)
+    values = np.sqrt(variance) if atom.kind is AtomKind.STDDEV else variance
+    return _fitting(round_to_step(values, Decimal(1).scaleb(-atom.decimals)), moments.n >= 2, statistic.id)
+
+
+def _step(at: Measured, atom: Atom, statistic: Magnitude) -> Decimal:
+    return at.rules.step(statistic.measure.name, atom.decimals)
+
+
+def _fitting(numbers: FixedPoint, computable: Mask, statistic: str) -> FixedPoint:
+    """The numbers, after a check that none of those that can be computed is too large to be represented."""
+    if bool((numbers.overflow & computable).any()):
+        raise ProtectError(ProtectFault.OVERFLOW, f"{statistic} is too large to be represented")
+    return numbers
+
+
+def rescaled(numbers: FixedPoint, atom: Atom) -> Integers:
+    """The digits at the atom's decimals. Raises ProtectError where they would be cut or don't fit 64 bits."""
+    if atom.decimals < numbers.scale:
+        raise ProtectError(ProtectFault.PLAN, f"{atom.column} has fewer decimals than it is rounded to")
+    factor: int = 10 ** (atom.decimals - numbers.scale)
+    if factor > 1 and bool((np.abs(numbers.units) > np.iinfo(np.int64).max // factor).any()):
+        raise ProtectError(ProtectFault.OVERFLOW, f"{atom.column} is too large to be represented")
+    return numbers.units * factor

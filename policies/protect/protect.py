@@ -1,0 +1,99 @@
+"""Raw cells in, protected cells out: the one place where true statistics become what may cross the line."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from catalogue.fragment import Histogram, Magnitude, RawCells, Statistic, Tally
+from catalogue.models import Profile
+from policies.cells import ProtectedCells, Status
+from policies.methods.ptable import PTable
+from policies.plan import Atom, AtomKind, CellQuery
+from policies.protect.counts import Measured, count
+from policies.protect.dense import DenseCells, decimals
+from policies.protect.errors import ProtectError, ProtectFault
+from policies.protect.grid import check_grid, key_columns, structural
+from policies.protect.guards import small_complements
+from policies.protect.magnitudes import Shown, magnitude
+from policies.protect.quantiles import quantile
+from policies.protect.rules import NoiseKey, Rules
+
+Mask = npt.NDArray[np.bool_]
+
+
+def protect(
+    query: CellQuery,
+    raw: RawCells,
+    guards: Sequence[RawCells],
+    profile: Profile,
+    noise: NoiseKey,
+    ptable: PTable | None,
+) -> ProtectedCells:
+    """Apply a disclosure profile to a cell query's raw cells.
+
+    ``guards`` are the raw cells of ``query.guards``, in order; ``ptable`` is the one that the profile's cell keys
+    name (see ``ptable_of``), None without them. The result has a row for every cell of the domain, in the order of
+    the blocks and their parts, unless the domain is larger than the profile's ``dense_cells``: then only cells in
+    which something other than a zero is published remain, so that withheld and empty ones are missing alike.
+
+    All withholding that depends on data has the one status CONFIDENTIAL. The same people and measure give the same
+    digits in whatever block, row order or query: noise depends on nothing else. Raises ProtectError.
+    """
+    if len(guards) != len(query.guards):
+        raise ProtectError(ProtectFault.PLAN, "each guard needs its raw cells")
+    grid = check_grid(query)
+    at = Measured(query, DenseCells(grid, raw), Rules.of(profile, noise, ptable))
+    small: dict[str, Mask] = {}
+    for guard, cells in zip(query.guards, guards, strict=True):
+        for column, mask in small_complements(at, guard, cells).items():
+            small[column] = small[column] | mask if column in small else mask
+    sparse = grid.size > profile.limits.dense_cells
+    kept = np.zeros(grid.size, dtype=np.bool_) if sparse else np.ones(grid.size, dtype=np.bool_)
+    columns: dict[str, pa.Array] = {}
+    for atom in query.atoms:
+        shown = _shown(at, atom, structural(query, atom, grid))
+        if atom.column in small:
+            shown.status[small[atom.column] & shown.occupied] = Status.CONFIDENTIAL
+        hidden = shown.status >= Status.LOW
+        if sparse:
+            kept |= ~hidden & (shown.digits != 0)
+        columns[atom.column] = _column(atom, shown, hidden)
+        columns[atom.status] = pa.array(shown.status)
+    keys = key_columns(query, grid, [np.flatnonzero(kept[where]) for where in grid.slices()])
+    if sparse:
+        rows = pa.array(np.flatnonzero(kept))
+        columns = {name: column.take(rows) for name, column in columns.items()}
+    return ProtectedCells(query.relation, pa.table({**keys, **columns}), sparse, raw.snapshot)
+
+
+def _shown(at: Measured, atom: Atom, impossible: Mask) -> Shown:
+    statistic = _statistic(at.query, atom.statistic, atom)
+    if atom.kind in (AtomKind.UNITS, AtomKind.COUNT):
+        if isinstance(statistic, Histogram):
+            raise ProtectError(ProtectFault.PLAN, f"{atom.column} counts a histogram")
+        counted = count(at, statistic, impossible, weighted=atom.weighted)
+        return Shown(counted.values, 0, counted.status, counted.contributors.n > 0)
+    counting = _statistic(at.query, atom.count, atom)
+    if isinstance(counting, Tally | Magnitude):
+        if atom.kind is AtomKind.QUANTILE and isinstance(statistic, Histogram):
+            return quantile(at, atom, statistic, counting, impossible)
+        if atom.kind is not AtomKind.QUANTILE and isinstance(statistic, Magnitude):
+            return magnitude(at, atom, statistic, counting, impossible)
+    raise ProtectError(ProtectFault.PLAN, f"{atom.column} is not made from a statistic of its kind")
+
+
+def _statistic(query: CellQuery, name: str | None, atom: Atom) -> Statistic:
+    for statistic in query.fragment.statistics:
+        if statistic.id == name:
+            return statistic
+    raise ProtectError(ProtectFault.PLAN, f"{atom.column} needs a statistic that the fragment lacks")
+
+
+def _column(atom: Atom, shown: Shown, hidden: Mask) -> pa.Array:
+    if atom.kind in (AtomKind.UNITS, AtomKind.COUNT):
+        return pa.array(np.where(hidden, 0, shown.digits), mask=hidden)
+    return decimals(shown.digits, hidden, shown.scale)
