@@ -2,6 +2,7 @@
 
 Pure rules: ``lifecycle`` (tables of transitions), ``authority`` (who may decide), ``validity`` (does an approval
 hold now), ``standing`` (rules that decide in advance). I/O: ``opening`` (everything a node keeps, locked and ready),
-``database`` (engine, transactions, migrations), ``lock`` (one node per directory), ``secrets``, and the repositories ``requests``, ``runs``, ``releases`` and ``idempotency``, whose
-functions take the caller's session, the time, and for every change of state the audit event that records it.
+``database`` (engine, transactions, migrations), ``lock`` (one node per directory), ``secrets``, and the repositories
+``requests``, ``runs``, ``releases`` and ``idempotency``, whose functions take the caller's session, the time, and for
+every change of state the audit event that records it.
 """
