@@ -1,0 +1,340 @@
+"""DuckDB as an engine: over Parquet, CSV and Arrow IPC files, and over DuckDB database files.
+
+One in-memory instance per connector, locked down: no extension is loaded, no setting changes afterwards, and no
+file is read outside the declared location. Each run has a cursor of its own, on which views of the sources and
+the temporary tables of the run live and die.
+
+Memory is bounded by ``memory_limit`` for all runs together; groups beyond it spill to ``temp_directory`` where one
+is given, else the run ends with SourceError RESOURCES.
+
+CSV columns are read as text, so that no type depends on a row and codes keep their zeros: a numeric measure is
+read by TRY_CAST like any text.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TypeVar
+
+import duckdb
+import pyarrow as pa
+import pyarrow.dataset as pads
+from sqlglot import exp
+
+from catalogue.fragment import Fragment, RawCells, SourceError, SourceFault, Table
+from connectors.cells import read_cells, read_histogram
+from connectors.expressions import columns_of, expressions_of, place
+from connectors.protocol import (
+    CancelSignal,
+    Capability,
+    ColumnType,
+    TypeKind,
+    tables_of,
+)
+from connectors.render import Program, render
+from connectors.sources import DatabaseSource, FileSource, Format, Source, snapshot_of
+
+POLL_SECONDS = 0.02
+DESCRIBE_SECONDS = 60.0
+T = TypeVar("T")
+INTEGER_DIGITS = {
+    "TINYINT": 3, "SMALLINT": 5, "INTEGER": 10, "BIGINT": 19, "HUGEINT": 39,
+    "UTINYINT": 3, "USMALLINT": 5, "UINTEGER": 10, "UBIGINT": 20, "UHUGEINT": 39,
+}  # fmt: skip
+KINDS = {
+    "FLOAT": TypeKind.FLOAT,
+    "DOUBLE": TypeKind.FLOAT,
+    "VARCHAR": TypeKind.TEXT,
+    "BOOLEAN": TypeKind.BOOLEAN,
+    "DATE": TypeKind.DATE,
+}
+
+
+def column_type(text: str) -> ColumnType:
+    """DuckDB's name of a type as one of ours.
+
+    >>> column_type("DECIMAL(10,2)")
+    ColumnType(kind=<TypeKind.DECIMAL: 'decimal'>, precision=10, scale=2)
+    """
+    if text in INTEGER_DIGITS:
+        return ColumnType(TypeKind.INTEGER, INTEGER_DIGITS[text])
+    if decimal := re.fullmatch(r"DECIMAL\((\d+),\s*(\d+)\)", text):
+        return ColumnType(TypeKind.DECIMAL, int(decimal[1]), int(decimal[2]))
+    return ColumnType(KINDS.get(text, TypeKind.OTHER))
+
+
+def fault_of(error: Exception) -> SourceFault:
+    """What kind of failure an engine's exception is; its text is never passed on."""
+    match error:
+        case duckdb.OutOfMemoryException() | MemoryError():
+            return SourceFault.RESOURCES
+        case duckdb.BinderException() | duckdb.CatalogException() | duckdb.ParserException():
+            return SourceFault.SCHEMA
+        case duckdb.InvalidInputException() if "schema mismatch" in str(error).lower():
+            return SourceFault.SCHEMA
+        case duckdb.IOException() if "No space left" in str(error):
+            return SourceFault.RESOURCES
+        case _:
+            return SourceFault.FAILED
+
+
+class _Session:
+    """One run's cursor, watched: interrupted when it is cancelled or late."""
+
+    def __init__(self, cursor: duckdb.DuckDBPyConnection, deadline: float, cancel: CancelSignal) -> None:
+        self.cursor = cursor
+        self.names: dict[Table, str] = {}
+        self._deadline = deadline
+        self._cancel = cancel
+        self._closed = threading.Event()
+        self._watchdog = threading.Thread(target=self._watch, name="source-watchdog", daemon=True)
+        self._watchdog.start()
+
+    def stopped(self) -> SourceFault | None:
+        if self._cancel.is_set():
+            return SourceFault.CANCELLED
+        return SourceFault.TIMEOUT if time.monotonic() >= self._deadline else None
+
+    def _watch(self) -> None:
+        while not self._closed.wait(POLL_SECONDS):
+            if self.stopped() is not None:
+                self.cursor.interrupt()  # again at every poll: an interrupt between two statements is lost
+
+    def close(self) -> None:
+        self._closed.set()
+        self._watchdog.join()
+        self.cursor.close()
+
+    def execute(self, statement: str) -> None:
+        self._check()
+        self.cursor.execute(statement)
+
+    def fetch(self, statement: str) -> pa.Table:
+        self._check()
+        return self.cursor.sql(statement).to_arrow_table()
+
+    def _check(self) -> None:
+        fault = self.stopped()
+        if fault is not None:
+            raise SourceError(fault, "stopped before it was done")
+
+
+def sql(tree: exp.Expr) -> str:
+    return tree.sql(dialect="duckdb")
+
+
+class DuckDBConnector:
+    """Implements connectors.protocol.Connector; see the module for what it is locked down to."""
+
+    capabilities = frozenset(Capability)
+
+    def __init__(
+        self,
+        source: Source,
+        *,
+        memory_limit: str = "4GB",
+        threads: int | None = None,
+        temp_directory: Path | None = None,
+    ) -> None:
+        self.source = source
+        self._settings: dict[str, str | int] = {"memory_limit": memory_limit}
+        if threads is not None:
+            self._settings["threads"] = threads
+        self._temp_directory = temp_directory
+        self._lock = threading.Lock()
+        self._instance: duckdb.DuckDBPyConnection | None = None
+        self._opened = b""
+        self._closing = threading.Event()
+
+    # ---- the instance -----------------------------------------------------------------------------------
+
+    def _open(self) -> duckdb.DuckDBPyConnection:
+        config: dict[str, str | bool | int | float | list[str]] = {
+            **self._settings,
+            "autoinstall_known_extensions": False,
+            "autoload_known_extensions": False,
+            "python_enable_replacements": False,
+            "preserve_insertion_order": False,
+            "temp_directory": str(self._temp_directory or ""),
+        }
+        instance = duckdb.connect(":memory:", config=config)
+        if isinstance(self.source, DatabaseSource):
+            path = sql(exp.Literal.string(str(self.source.path)))
+            instance.execute(f"ATTACH {path} AS source (READ_ONLY)")
+        else:
+            root = sql(exp.Literal.string(f"{self.source.root.resolve()}/"))
+            instance.execute(f"SET allowed_directories = [{root}]")
+        instance.execute("SET enable_external_access = false")
+        instance.execute("SET lock_configuration = true")
+        return instance
+
+    def _cursor(self, table: Table) -> duckdb.DuckDBPyConnection:
+        """A cursor of the shared instance; a database file that was replaced is opened anew."""
+        with self._lock:
+            identity = self.source.identity(table) if isinstance(self.source, DatabaseSource) else b""
+            if self._instance is None or identity != self._opened:
+                try:
+                    self._instance, self._opened = self._open(), identity
+                except duckdb.Error:
+                    self._instance = None
+            cursor = None if self._instance is None else self._instance.cursor()
+        if cursor is None:
+            raise SourceError(SourceFault.UNREACHABLE, f"dataset {table.dataset}: its source can't be opened")
+        return cursor
+
+    def _within(
+        self,
+        tables: tuple[Table, ...],
+        deadline: float,
+        cancel: CancelSignal,
+        work: Callable[[_Session], T],
+    ) -> tuple[T, str]:
+        """Do some work in a session, with every table under a name; its result and the snapshot it is of.
+
+        Failures of the engine come out as SourceError without its text (not even chained, since it may quote
+        values), and as CHANGED where the source is no longer what it was.
+        """
+        before = self.snapshot(*tables)
+        session = _Session(self._cursor(tables[0]), deadline, _Either(cancel, self._closing))
+        result: T | SourceError
+        try:
+            self._bind(session, tables)
+            result = work(session)
+        except SourceError as error:
+            result = error
+        except (duckdb.Error, pa.ArrowException, OSError, MemoryError, RuntimeError) as error:
+            fault = session.stopped() or fault_of(error)
+            result = SourceError(fault, f"dataset {tables[0].dataset}: the source did not answer")
+        finally:
+            session.close()
+        stopped = (SourceFault.CANCELLED, SourceFault.TIMEOUT)
+        if isinstance(result, SourceError) and result.fault in stopped:
+            raise result
+        if self.snapshot(*tables) != before:
+            raise SourceError(SourceFault.CHANGED, f"dataset {tables[0].dataset}: changed while it was read")
+        if isinstance(result, SourceError):
+            raise result
+        return result, before
+
+    def _bind(self, session: _Session, tables: tuple[Table, ...]) -> None:
+        """Give each table a name of its own on the session's cursor."""
+        for table in tables:
+            name = table.dataset
+            while name in session.names.values():
+                name += "_"
+            if isinstance(self.source, FileSource) and self.source.format(table) is Format.ARROW:
+                dataset = pads.dataset([str(path) for path in self.source.paths(table)], format="ipc")
+                session.cursor.register(name, dataset)
+            else:
+                view = sql(exp.to_identifier(name, quoted=True))
+                session.execute(f"CREATE TEMP VIEW {view} AS SELECT * FROM {self._relation(table)}")
+            session.names[table] = name
+
+    def _relation(self, table: Table) -> str:
+        if isinstance(self.source, DatabaseSource):
+            parts = [exp.to_identifier(part, quoted=True) for part in ["source", *table.location.split(".")]]
+            return ".".join(sql(part) for part in parts)
+        files = ", ".join(sql(exp.Literal.string(str(path))) for path in self.source.paths(table))
+        if self.source.format(table) is Format.CSV:
+            return f"read_csv([{files}], header = true, all_varchar = true)"
+        partitioned = "true" if self.source.is_partitioned(table) else "false"
+        options = f"hive_partitioning = {partitioned}"
+        if self.source.is_partitioned(table):
+            options += ", hive_types_autocast = false"
+        return f"read_parquet([{files}], {options})"
+
+    # ---- the protocol -----------------------------------------------------------------------------------
+
+    def snapshot(self, *tables: Table) -> str:
+        return snapshot_of(self.source, tables)
+
+    def describe(self, table: Table) -> Mapping[str, ColumnType]:
+        def work(session: _Session) -> dict[str, ColumnType]:
+            return self._describe(session, exp.select("*").from_(_quoted(session.names[table])))
+
+        return self._within((table,), time.monotonic() + DESCRIBE_SECONDS, threading.Event(), work)[0]
+
+    @staticmethod
+    def _describe(session: _Session, select: exp.Select) -> dict[str, ColumnType]:
+        rows = session.fetch(f"DESCRIBE {sql(select)}")
+        names, types = rows["column_name"].to_pylist(), rows["column_type"].to_pylist()
+        return {name: column_type(type_) for name, type_ in zip(names, types, strict=True)}
+
+    def _types(
+        self, session: _Session, wanted: Mapping[Table, Mapping[str, None]]
+    ) -> dict[tuple[Table, str], ColumnType]:
+        """The type of every expression, asked of the engine."""
+        types: dict[tuple[Table, str], ColumnType] = {}
+        for table, expressions in wanted.items():
+            if not expressions:
+                continue
+            source = exp.select("*").from_(_quoted(session.names[table]))
+            held = {name.lower() for name in self._describe(session, source)}
+            for expression in expressions:
+                for column in columns_of(expression):
+                    if column.lower() not in held:
+                        raise SourceError(
+                            SourceFault.SCHEMA, f"dataset {table.dataset} has no column {column}"
+                        )
+            columns = [exp.alias_(place(text, "t"), f"e{i}") for i, text in enumerate(expressions)]
+            select = exp.select(*columns).from_(_quoted(session.names[table]).as_("t"))
+            found = self._describe(session, select)
+            types.update({(table, text): found[f"e{i}"] for i, text in enumerate(expressions)})
+        return types
+
+    def _program(self, session: _Session, fragment: Fragment) -> Program:
+        return render(fragment, session.names, self._types(session, expressions_of(fragment)))
+
+    def run(self, fragment: Fragment, *, deadline: float, cancel: CancelSignal) -> RawCells:
+        def work(session: _Session) -> tuple[pa.Table, dict[str, pa.Table]]:
+            program = self._program(session, fragment)
+            for name, mapping in program.maps.items():
+                session.cursor.register(name, mapping)
+            for name, step in program.steps:
+                session.execute(f"CREATE TEMP TABLE {name} AS {sql(step)}")
+            histograms = {
+                name: read_histogram(session.fetch(sql(tree)), fragment.weight is not None)
+                for name, tree in program.histograms.items()
+            }
+            return read_cells(session.fetch(sql(program.cells)), program), histograms
+
+        (cells, histograms), snapshot = self._within(tables_of(fragment), deadline, cancel, work)
+        return RawCells(cells, histograms, snapshot)
+
+    def explain(self, fragment: Fragment) -> tuple[str, ...]:
+        def work(session: _Session) -> Program:
+            return self._program(session, fragment)
+
+        deadline = time.monotonic() + DESCRIBE_SECONDS
+        program, _ = self._within(tables_of(fragment), deadline, threading.Event(), work)
+        steps = [f"CREATE TEMP TABLE {name} AS\n{_pretty(step)}" for name, step in program.steps]
+        return (*steps, _pretty(program.cells), *(_pretty(tree) for tree in program.histograms.values()))
+
+    def close(self) -> None:
+        self._closing.set()
+        with self._lock:
+            if self._instance is not None:
+                self._instance.close()
+                self._instance = None
+
+
+class _Either:
+    """Cancelled by the run's owner or because the connector closes."""
+
+    def __init__(self, *signals: CancelSignal) -> None:
+        self._signals = signals
+
+    def is_set(self) -> bool:
+        return any(signal.is_set() for signal in self._signals)
+
+
+def _quoted(name: str) -> exp.Table:
+    return exp.to_table(sql(exp.to_identifier(name, quoted=True)))
+
+
+def _pretty(tree: exp.Expr) -> str:
+    return tree.sql(dialect="duckdb", pretty=True)

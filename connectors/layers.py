@@ -1,0 +1,199 @@
+"""Aggregates of a fragment: which first pass over rows they need, and how groups of groups combine.
+
+Two kinds of layer answer the same calls. A RowLayer adds up rows. An EntityLayer groups by an entity (unit,
+second unit, holding) first, so that entities are counted once and totals are taken by entity, without DISTINCT.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from enum import Enum
+
+from sqlglot import exp
+
+from catalogue.fragment import RECORD_KEY_MODULUS, Field
+from connectors.expressions import case, cast, number
+from connectors.rows import Rows
+
+
+class Again(Enum):
+    """How a first aggregate of groups combines into that of their union."""
+
+    SUM = "SUM"
+    MIN = "MIN"
+    MAX = "MAX"
+    ANY = "ANY_VALUE"
+    OR = "BOOL_OR"
+    TOP = "TOP"
+
+
+def filtered(aggregate: exp.Expr, predicate: exp.Expr | None) -> exp.Expr:
+    if predicate is None:
+        return aggregate
+    return exp.Filter(this=aggregate, expression=exp.Where(this=predicate.copy()))
+
+
+def count(predicate: exp.Expr | None = None) -> exp.Expr:
+    return filtered(exp.Count(this=exp.Star(), big_int=True), predicate)
+
+
+def sum_(value: exp.Expr, predicate: exp.Expr | None = None) -> exp.Expr:
+    return filtered(exp.Sum(this=value.copy()), predicate)
+
+
+def largest(value: exp.Expr, k: int) -> exp.Expr:
+    """A list of the k largest values, fewer where there are fewer."""
+    return exp.Max(this=value.copy(), count=number(k))
+
+
+def top_of(lists: exp.Expr, k: int) -> exp.Expr:
+    """The k largest elements of one list."""
+    return exp.func("LIST_SLICE", exp.func("LIST_REVERSE_SORT", lists), number(1), number(k))
+
+
+def wide(value: exp.Expr) -> exp.Expr:
+    """128 bits for products of two scaled numbers."""
+    return cast(value.copy(), "HUGEINT")
+
+
+def magnitude(value: exp.Expr, signed: bool) -> exp.Expr:
+    return exp.Abs(this=value.copy()) if signed else value.copy()
+
+
+def whole(value: exp.Expr, to: str = "BIGINT") -> exp.Expr:
+    return cast(exp.func("COALESCE", value, number(0)), to)
+
+
+class Layer(ABC):
+    """First aggregates by name (``aggregates``) and the output columns that follow from them (``outputs``)."""
+
+    def __init__(self, name: str, rows: Rows) -> None:
+        self.name = name
+        self.rows = rows
+        self.aggregates: dict[str, tuple[exp.Expr, Again, int]] = {}
+        self.outputs: dict[str, exp.Expr] = {}
+
+    def first(self, aggregate: exp.Expr, again: Again, k: int = 0) -> exp.Expr:
+        """Take a first aggregate over rows, once however often it is asked for."""
+        for name, known in self.aggregates.items():
+            if known == (aggregate, again, k):
+                return exp.column(name)
+        name = f"a{len(self.aggregates)}"
+        self.aggregates[name] = (aggregate, again, k)
+        return exp.column(name)
+
+    @staticmethod
+    def combined(name: str, again: Again, k: int) -> exp.Expr:
+        column = exp.column(name)
+        if again is Again.TOP:
+            some = exp.Is(this=column.copy(), expression=exp.null()).not_()
+            return top_of(exp.func("FLATTEN", filtered(exp.func("LIST", column), some)), k)
+        return exp.func(again.value, column)
+
+    @abstractmethod
+    def units(self, output: str, predicate: exp.Expr | None) -> None:
+        """The number of contributors."""
+
+    @abstractmethod
+    def key_sum(self, output: str, predicate: exp.Expr | None) -> None:
+        """The sum of contributors' record keys, modulo RECORD_KEY_MODULUS."""
+
+    @abstractmethod
+    def weights(self, output: str, squares: str, predicate: exp.Expr | None) -> None:
+        """The contributors' weights, summed, and their squares."""
+
+    @abstractmethod
+    def top(self, output: str, value: exp.Expr, k: int, signed: bool) -> None:
+        """The k largest absolute totals, as a list."""
+
+    @abstractmethod
+    def exists(self) -> exp.Expr:
+        """True of a group that has rows; only a group by nothing can be without."""
+
+
+class RowLayer(Layer):
+    """Aggregates over rows; outputs are taken over groups of first aggregates."""
+
+    def __init__(self, name: str, rows: Rows) -> None:
+        super().__init__(name, rows)
+        self.count_all = self.first(count(), Again.SUM)
+
+    def sum_of(self, aggregate: exp.Expr) -> exp.Expr:
+        return sum_(self.first(aggregate, Again.SUM))
+
+    def total(self, output: str, aggregate: exp.Expr, to: str) -> None:
+        self.outputs[output] = whole(self.sum_of(aggregate), to)
+
+    def extreme(self, output: str, value: exp.Expr, again: Again) -> None:
+        column = self.first(exp.func(again.value, value.copy()), again)
+        self.outputs[output] = cast(exp.func(again.value, column), "HUGEINT")
+
+    def units(self, output: str, predicate: exp.Expr | None) -> None:
+        self.total(output, count(predicate), "BIGINT")
+
+    def key_sum(self, output: str, predicate: exp.Expr | None) -> None:
+        keys = self.sum_of(sum_(self.rows.record_key(), predicate))
+        self.outputs[output] = whole(exp.Mod(this=keys, expression=number(RECORD_KEY_MODULUS)))
+
+    def weights(self, output: str, squares: str, predicate: exp.Expr | None) -> None:
+        weight = self.rows.weight()
+        self.total(output, sum_(weight, predicate), "HUGEINT")
+        square = exp.Mul(this=wide(weight), expression=weight.copy())
+        self.total(squares, sum_(square, predicate), "HUGEINT")
+
+    def top(self, output: str, value: exp.Expr, k: int, signed: bool) -> None:
+        column = self.first(largest(magnitude(value, signed), k), Again.TOP, k)
+        self.outputs[output] = self.combined(column.name, Again.TOP, k)
+
+    def exists(self) -> exp.Expr:
+        return exp.GT(this=sum_(self.count_all), expression=number(0))
+
+
+class EntityLayer(Layer):
+    """Aggregates by entity: first by (keys, entity), then over entities."""
+
+    def __init__(self, name: str, rows: Rows, entity: Field, *, drop_null: bool) -> None:
+        super().__init__(name, rows)
+        self.entity = entity
+        column = rows.entity(entity)
+        self.entity_column = column.name
+        if drop_null:
+            present = exp.Is(this=rows.columns[column.name].copy(), expression=exp.null()).not_()
+            rows.filters.append(present)
+
+    def met(self, predicate: exp.Expr | None) -> exp.Expr | None:
+        """Whether any row of the entity meets the predicate."""
+        if predicate is None:
+            return None
+        return self.first(exp.func("BOOL_OR", predicate.copy()), Again.OR)
+
+    def units(self, output: str, predicate: exp.Expr | None) -> None:
+        self.outputs[output] = whole(count(self.met(predicate)))
+
+    def key_sum(self, output: str, predicate: exp.Expr | None) -> None:
+        key = self.first(exp.func("ANY_VALUE", self.rows.record_key()), Again.ANY)
+        total = sum_(key, self.met(predicate))
+        self.outputs[output] = whole(exp.Mod(this=exp.paren(total), expression=number(RECORD_KEY_MODULUS)))
+
+    def weights(self, output: str, squares: str, predicate: exp.Expr | None) -> None:
+        weight, met = self.first(exp.func("MAX", self.rows.weight()), Again.MAX), self.met(predicate)
+        self.outputs[output] = whole(sum_(weight, met), "HUGEINT")
+        square = exp.Mul(this=wide(weight), expression=weight.copy())
+        self.outputs[squares] = whole(sum_(square, met), "HUGEINT")
+
+    def top(self, output: str, value: exp.Expr, k: int, signed: bool) -> None:
+        total = self.first(sum_(value), Again.SUM)
+        self.outputs[output] = largest(magnitude(total, signed), k)
+
+    def exists(self) -> exp.Expr:
+        return exp.GT(this=count(), expression=number(0))
+
+
+def joined_top(lists: Sequence[str], k: int) -> exp.Expr:
+    """The k largest of several lists of totals."""
+    some = [
+        case(exp.Is(this=exp.column(name), expression=exp.null()).not_(), exp.column(name), exp.Array())
+        for name in lists
+    ]
+    return some[0] if len(some) == 1 else top_of(exp.func("LIST_CONCAT", *some), k)
