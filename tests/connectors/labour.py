@@ -1,0 +1,153 @@
+"""A small labour market of random rows, its columns as a fragment may ask for them, and its storage formats."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, TypeVar
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv as pacsv
+import pyarrow.feather as feather
+import pyarrow.parquet as pq
+
+from catalogue.fragment import Column, Field, Grid, Join, Measure, Table
+from connectors.duckdb import DuckDBConnector
+from connectors.sources import DatabaseSource, FileSource
+
+T = TypeVar("T")
+
+DOUBLE_PAY = "TRY_CAST(pay AS DECIMAL(10, 2)) * 2"
+MATCHED = '"emp_id" IS NOT NULL'
+
+EXPRESSIONS: dict[str, Callable[[Any], Any]] = {
+    **{name: (lambda row, name=name: row[name]) for name in (
+        "id", "rkey", "area", "sex", "band", "age", "pay", "hours", "posts", "employer", "holding", "weight",
+        "sic", "size", "level",
+    )},
+    DOUBLE_PAY: lambda row: None if row["pay"] is None else row["pay"] * 2,
+    MATCHED: lambda row: row["emp_id"] is not None,
+}  # fmt: skip
+
+PEOPLE = pa.schema([
+    ("id", pa.int64()), ("rkey", pa.int32()), ("area", pa.string()), ("sex", pa.string()), ("band", pa.int16()),
+    ("age", pa.int32()), ("pay", pa.decimal128(10, 2)), ("hours", pa.float64()), ("posts", pa.int32()),
+    ("employer", pa.int64()), ("holding", pa.string()), ("weight", pa.float64()),
+])  # fmt: skip
+EMPLOYERS = pa.schema([("emp_id", pa.int64()), ("sic", pa.string()), ("size", pa.int32())])
+LEARNERS = pa.schema([("pid", pa.int64()), ("level", pa.int32())])
+
+
+def _some(rng: np.random.Generator, value: T, missing: float) -> T | None:
+    return None if rng.random() < missing else value
+
+
+def make_people(seed: int, units: int, rows_per_unit: int) -> list[dict[str, Any]]:
+    """Random people: nulls, negatives, zeros, codes outside the lists; key and weight constant per unit."""
+    rng = np.random.default_rng(seed)
+    people = []
+    for unit in range(units):
+        key, weight = int(rng.integers(0, 10**8)), float(rng.integers(1, 200_000)) / 1000
+        for _ in range(int(rng.integers(1, rows_per_unit + 1))):
+            people.append({
+                "id": unit, "rkey": key, "weight": weight,
+                "area": _some(rng, f"E0{rng.integers(0, 7)}", 0.1),
+                "sex": "FM"[rng.integers(0, 2)],
+                "band": _some(rng, int(rng.integers(0, 6)), 0.1),
+                "age": _some(rng, int(rng.integers(10, 80)), 0.1),
+                "pay": _some(rng, Decimal(int(rng.integers(-300, 3000) * rng.integers(0, 2))) / 100, 0.2),
+                "hours": _some(rng, float(rng.integers(0, 240)) / 4, 0.1),
+                "posts": int(rng.integers(1, 9)),
+                "employer": _some(rng, int(rng.integers(0, 6)), 0.2),
+                "holding": _some(rng, "gh"[rng.integers(0, 2)], 0.3),
+            })  # fmt: skip
+    return people
+
+
+def make_employers(seed: int) -> list[dict[str, Any]]:
+    """Employers 0 to 3: two that people name are not there."""
+    rng = np.random.default_rng(seed)
+    return [
+        {"emp_id": i, "sic": _some(rng, "AB"[rng.integers(0, 2)], 0.2), "size": int(rng.integers(1, 500))}
+        for i in range(4)
+    ]
+
+
+def make_learners(seed: int, units: int) -> list[dict[str, Any]]:
+    rng = np.random.default_rng(seed)
+    return [
+        {"pid": _some(rng, int(rng.integers(0, units + 3)), 0.1), "level": int(rng.integers(1, 4))}
+        for _ in range(units)
+    ]
+
+
+FORMATS = ("parquet", "partitioned", "csv", "arrow", "database")
+
+# Every column on which rows may be cut, over leaves of which some do not occur and some values are no leaf.
+AREA = Column(Field("area"), ("E00", "E01", "E02", "E03", "E04", "E05", None))
+SEX = Column(Field("sex"), ("F", "M"))
+BAND = Column(Field("band"), (0, 1, 2, 3, None))
+AGE = Column(Field("age"), tuple(range(16, 70)))
+AGE_GRID = Column(Field("age"), (*range(6), None), Grid(Decimal(16), Decimal(10), 6))
+PAY_GRID = Column(Field("pay"), tuple(range(8)), Grid(Decimal("-1.5"), Decimal("2.5"), 8))
+HOURS_GRID = Column(Field("hours"), (*range(5), None), Grid(Decimal(0), Decimal("12.5"), 5))
+SIC = Column(Field("sic", ("employer",)), ("A", "B", None))
+SIZE = Column(Field("size", ("employer",)), tuple(range(4)), Grid(Decimal(0), Decimal(100), 4))
+MATCH = Column(Field(MATCHED, ("employer",)), (False, True))
+COLUMNS = (AREA, SEX, BAND, AGE, AGE_GRID, PAY_GRID, HOURS_GRID, SIC, SIZE, MATCH)
+LEVEL = Column(Field("level"), (1, 2, 3))
+
+MEASURES = (
+    Measure("pay", Field("pay"), 2, signed=True),
+    Measure("pay_rounded", Field("pay"), 1, signed=True),
+    Measure("double_pay", Field(DOUBLE_PAY), 2, signed=True),
+    Measure("age", Field("age"), 0),
+    Measure("hours", Field("hours"), 2),
+    Measure("posts", Field("posts"), 0, nullable=False, zeros=False),
+    Measure("size", Field("size", ("employer",)), 0),
+    Measure("rows", None, 0),
+)
+
+
+class Market:
+    """The tables in one format, with a connector on them."""
+
+    def __init__(self, format_: str, folder: Path) -> None:
+        self.format, self.folder = format_, folder
+        self.connector = DuckDBConnector(
+            DatabaseSource(folder / "market.duckdb") if format_ == "database" else FileSource(folder),
+            threads=2,
+        )
+
+    def table(self, name: str) -> Table:
+        suffix = {"parquet": ".parquet", "csv": ".csv", "arrow": ".arrow"}.get(self.format, "")
+        return Table("data", name + suffix, name)
+
+    def employer_join(self) -> Join:
+        return Join(("employer",), self.table("employers"), "employer", "emp_id")
+
+    def write(self, **tables: tuple[pa.Schema, list[dict[str, Any]]]) -> None:
+        for name, (schema, rows) in tables.items():
+            self.store(name, pa.Table.from_pylist(rows, schema))
+
+    def store(self, name: str, table: pa.Table) -> None:
+        path = self.folder / self.table(name).location
+        match self.format:
+            case "parquet":
+                pq.write_table(table, path, row_group_size=7)
+            case "partitioned":
+                pq.write_to_dataset(
+                    table, path, partition_cols=["sex"] if "sex" in table.column_names else None,
+                    existing_data_behavior="delete_matching",
+                )  # fmt: skip
+            case "csv":
+                pacsv.write_csv(table, path)
+            case "arrow":
+                feather.write_feather(table, path)
+            case _:
+                with duckdb.connect(str(self.folder / "market.duckdb")) as connection:
+                    connection.register("given", table)
+                    connection.execute(f"CREATE OR REPLACE TABLE {name} AS FROM given")

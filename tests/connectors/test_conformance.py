@@ -1,0 +1,177 @@
+"""One suite for every connector and storage format: generated fragments against a naive reading of the contract."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from catalogue.fragment import (
+    Axis,
+    Block,
+    Column,
+    Condition,
+    Field,
+    Fragment,
+    Grid,
+    Histogram,
+    Magnitude,
+    Membership,
+    MembershipAxis,
+    RawCells,
+    Tally,
+)
+from catalogue.leaves import LeafSet
+from tests.connectors import labour
+from tests.connectors.labour import Market
+from tests.connectors.oracle import Oracle
+
+UNITS = 25
+
+
+@pytest.fixture(params=labour.FORMATS)
+def market(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Market]:
+    market = Market(request.param, tmp_path)
+    yield market
+    market.connector.close()
+
+
+@st.composite
+def leaf_sets(draw: st.DrawFn, column: Column) -> LeafSet:
+    size = len(column.values)
+    return LeafSet.of(draw(st.sets(st.integers(0, size - 1))), size)
+
+
+@st.composite
+def conditions(draw: st.DrawFn) -> Condition:
+    column = draw(st.sampled_from(labour.COLUMNS))
+    return Condition(column, draw(leaf_sets(column)))
+
+
+@st.composite
+def memberships(draw: st.DrawFn, market: Market) -> Membership:
+    where = (Condition(labour.LEVEL, draw(leaf_sets(labour.LEVEL))),) if draw(st.booleans()) else ()
+    return Membership(market.table("learners"), (), Field("id"), "pid", where, draw(st.booleans()))
+
+
+@st.composite
+def axes(draw: st.DrawFn, market: Market) -> Axis | MembershipAxis:
+    if draw(st.integers(0, 7)) == 0:
+        membership = draw(memberships(market))
+        return MembershipAxis(
+            Membership(
+                membership.table, (), membership.from_field, membership.to_column, membership.where, True
+            )
+        )
+    column = draw(st.sampled_from(labour.COLUMNS))
+    size = len(column.values)
+    kind = draw(st.sampled_from(("leaves", "parts")))
+    if kind == "leaves":
+        return Axis(column, tuple(range(size)), size)
+    parts = draw(st.lists(st.integers(-1, 2), min_size=size, max_size=size))
+    return Axis(column, tuple(parts), 3)
+
+
+def where_clauses(market: Market, most: int) -> st.SearchStrategy[tuple[Condition | Membership, ...]]:
+    return st.lists(st.one_of(conditions(), conditions(), memberships(market)), max_size=most).map(tuple)
+
+
+@st.composite
+def statistics(draw: st.DrawFn, market: Market, number: int) -> Tally | Magnitude | Histogram:
+    where = draw(where_clauses(market, 1))
+    measure = draw(st.sampled_from(labour.MEASURES))
+    match draw(st.sampled_from(("tally", "magnitude", "histogram"))):
+        case "tally":
+            return Tally(f"s{number}", where, draw(st.sampled_from((None, measure))))
+        case "magnitude":
+            return Magnitude(f"s{number}", measure, where, draw(st.integers(1, 3)), draw(st.booleans()))
+        case _:
+            return Histogram(f"s{number}", measure, Grid(Decimal(-2), Decimal("3.5"), 9), where)
+
+
+@st.composite
+def fragments(draw: st.DrawFn, market: Market, row_is_unit: bool) -> Fragment:
+    blocks = draw(
+        st.lists(st.lists(axes(market), max_size=3).map(lambda a: Block(tuple(a))), min_size=1, max_size=4)
+    )
+    number = draw(st.integers(1, 3))
+    maybe = st.booleans()
+    return Fragment(
+        table=market.table("people"),
+        joins=(market.employer_join(),),
+        unit=None if row_is_unit else Field("id"),
+        record_key=Field("rkey"),
+        second_unit=Field("employer") if draw(maybe) else None,
+        holding=Field(draw(st.sampled_from(("holding", "employer")))) if draw(maybe) else None,
+        weight=Field("weight") if draw(maybe) else None,
+        where=draw(where_clauses(market, 2)),
+        blocks=tuple(blocks),
+        statistics=tuple(draw(statistics(market, i)) for i in range(number)),
+    )
+
+
+def run(market: Market, fragment: Fragment) -> RawCells:
+    return market.connector.run(fragment, deadline=time.monotonic() + 60, cancel=threading.Event())
+
+
+def cells_of(raw: RawCells, fragment: Fragment) -> dict[Any, dict[str, Any]]:
+    found = {}
+    for row in raw.cells.to_pylist():
+        block = row.pop("block")
+        parts = [row.pop(name) for name in [n for n in row if n[0] == "p" and n[1:].isdigit()]]
+        width = len(fragment.blocks[block].axes)
+        assert all(part is None for part in parts[width:])
+        assert (block, tuple(parts[:width])) not in found
+        found[block, tuple(parts[:width])] = row
+    return found
+
+
+def bins_of(raw: RawCells, fragment: Fragment, id_: str) -> dict[Any, dict[str, Any]]:
+    found = {}
+    for row in raw.histograms[id_].to_pylist():
+        block, bin_ = row.pop("block"), row.pop("bin")
+        parts = [row.pop(name) for name in [n for n in row if n[0] == "p"]]
+        found[block, tuple(parts[: len(fragment.blocks[block].axes)]), bin_] = row
+    return found
+
+
+def assert_agrees(raw: RawCells, fragment: Fragment, oracle: Oracle) -> None:
+    expected, histograms = oracle.answer(fragment)
+    for cell in expected.values():
+        approximate = {name: pytest.approx(cell[name]) for name in cell if name.endswith("_wsumsq")}
+        cell.update(approximate)  # a double, the only column that is not exact
+    assert cells_of(raw, fragment) == expected
+    assert {id_: bins_of(raw, fragment, id_) for id_ in raw.histograms} == histograms
+
+
+@pytest.mark.parametrize("row_is_unit", [True, False])
+def test_generated_fragments_agree_with_the_oracle(market: Market, row_is_unit: bool) -> None:
+    """Axes, blocks, conditions, memberships, joins, measures, units, second units, holdings and weights at random."""
+    people = labour.make_people(1, UNITS, 1 if row_is_unit else 4)
+    employers, learners = labour.make_employers(2), labour.make_learners(3, UNITS)
+    market.write(
+        people=(labour.PEOPLE, people),
+        employers=(labour.EMPLOYERS, employers),
+        learners=(labour.LEARNERS, learners),
+    )
+    oracle = Oracle({"people": people, "employers": employers, "learners": learners})
+
+    @settings(
+        max_examples=40,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+        derandomize=True,
+        database=None,
+    )
+    @given(fragments(market, row_is_unit))
+    def check(fragment: Fragment) -> None:
+        assert_agrees(run(market, fragment), fragment, oracle)
+
+    check()
