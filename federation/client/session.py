@@ -1,0 +1,176 @@
+"""A person or program at a node: reads the catalogue, checks, asks, decides and fetches."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+
+from federation.client.check import Check
+from federation.client.request import Request
+from federation.client.result import Result, fetch_release
+from federation.client.transport import DEMO_GRANT, Transport
+
+
+def connect(
+    url: str,
+    *,
+    client_id: str | None = None,
+    client_secret: str | None = None,
+    person: str | None = None,
+    http: httpx.Client | None = None,
+) -> Session:
+    """Log in at a node.
+
+    Args:
+        url: the node's address.
+        client_id: with ``client_secret``, the credentials of a program.
+        person: at a demonstration node, the name of one of its demo persons.
+        http: an httpx client with its base URL set, for proxies and certificates of your own.
+
+    Raises:
+        ValueError: neither credentials nor a person are given, or both.
+        NodeUnreachable: the node does not answer.
+        NotAuthenticated: the node does not accept them.
+    """
+    if (person is None) == (client_id is None) or (client_id is None) != (client_secret is None):
+        raise ValueError("give client_id and client_secret, or person")
+    if person is not None:
+        form = {"grant_type": DEMO_GRANT, "client_id": "demo", "person": person}
+    else:
+        form = {
+            "grant_type": "client_credentials",
+            "client_id": client_id or "",
+            "client_secret": client_secret or "",
+        }
+    client = http or httpx.Client(base_url=url, timeout=httpx.Timeout(60.0, connect=5.0))
+    session = Session(Transport(client, form))
+    session.whoami()
+    return session
+
+
+class Session:
+    """What ``connect`` returns. Usable as a context manager."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def whoami(self) -> Mapping[str, Any]:
+        """The name, body and roles under which the node knows you."""
+        return self._transport.get("/v1/me")
+
+    # the catalogue
+
+    def catalogue(self, search: str = "") -> list[Mapping[str, Any]]:
+        """The datasets whose description or variables hold every word of ``search``."""
+        found: list[Mapping[str, Any]] = self._transport.get("/v1/catalogue/datasets", search=search)[
+            "datasets"
+        ]
+        return found
+
+    def dataset(self, name: str) -> Mapping[str, Any]:
+        """One dataset with its variables, its terms and its known limits."""
+        return self._transport.get(f"/v1/catalogue/datasets/{name}")
+
+    def codes(
+        self, codelist: str, search: str = "", level: str = "", limit: int = 100
+    ) -> list[Mapping[str, Any]]:
+        """The codes of a code list whose code or name holds ``search``."""
+        path = f"/v1/catalogue/codelists/{codelist}"
+        found: list[Mapping[str, Any]] = self._transport.get(path, search=search, level=level, limit=limit)[
+            "codes"
+        ]
+        return found
+
+    def agreements(self) -> list[Mapping[str, Any]]:
+        """The agreements that your body is party to, with the purposes that they permit."""
+        found: list[Mapping[str, Any]] = self._transport.get("/v1/catalogue/agreements")["agreements"]
+        return found
+
+    # asking
+
+    def check(
+        self,
+        sql: str,
+        *,
+        purpose: str | None = None,
+        agreement: str | None = None,
+        parameters: Mapping[str, Any] | None = None,
+    ) -> Check:
+        """What would become of a query: nothing is asked, nothing is run."""
+        body = {"sql": sql, "purpose": purpose, "agreement": agreement, "parameters": parameters or {}}
+        return Check.read(sql, self._transport.post("/v1/check", body, sql=sql))
+
+    def request(
+        self,
+        sql: str,
+        *,
+        purpose: str,
+        agreement: str,
+        parameters: Mapping[str, Any] | None = None,
+        idempotency_key: str | None = None,
+    ) -> Request:
+        """Ask for a query to be approved. A standing rule that covers it approves it at once.
+
+        Raises:
+            QueryRefused: the compiler refuses it; every reason, with its place.
+        """
+        body = {"sql": sql, "purpose": purpose, "agreement": agreement, "parameters": parameters or {}}
+        answer = self._transport.post("/v1/requests", body, sql=sql, key=idempotency_key or uuid.uuid4().hex)
+        return Request(self._transport, answer)
+
+    def requests(self, state: str | None = None, limit: int = 50) -> list[Request]:
+        """Requests that you may see, newest first."""
+        options = {"limit": limit} if state is None else {"limit": limit, "state": state}
+        return [
+            Request(self._transport, item)
+            for item in self._transport.get("/v1/requests", **options)["requests"]
+        ]
+
+    def get_request(self, request: str) -> Request:
+        return Request(self._transport, self._transport.get(f"/v1/requests/{request}"))
+
+    # fetching
+
+    def release(self, release: str) -> Result:
+        """A released answer, with its statement."""
+        return fetch_release(self._transport, release)
+
+    def keys(self) -> Mapping[str, Any]:
+        """The node's public keys, a JWK Set."""
+        return self._transport.get("/v1/keys")
+
+    def verify(self, statement: str) -> Mapping[str, Any]:
+        """Have the node check a statement; offline, use ``federation.client.verify``."""
+        return self._transport.post("/v1/verify", {"statement": statement})
+
+    # deciding, for custodians
+
+    def approve(self, request: str, *, reason: str, plan_digest: str) -> Request:
+        """Approve a request for your body's datasets. ``plan_digest`` names what you reviewed."""
+        body = {"reason": reason, "plan_digest": plan_digest}
+        return Request(self._transport, self._transport.post(f"/v1/requests/{request}/approve", body))
+
+    def refuse(self, request: str, *, reason: str) -> Request:
+        return Request(
+            self._transport, self._transport.post(f"/v1/requests/{request}/refuse", {"reason": reason})
+        )
+
+    def revoke(self, request: str, *, reason: str) -> Request:
+        return Request(
+            self._transport, self._transport.post(f"/v1/requests/{request}/revoke", {"reason": reason})
+        )
+
+    def close(self) -> None:
+        self._transport.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
