@@ -34,7 +34,7 @@ def plan_digest(normal_sql: str, presentation: str, queries: Iterable[CellQuery]
         "versions": versions(queries, context),
     }
     text = json.dumps(content, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()
+    return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
 
 
 def versions(queries: Iterable[CellQuery], context: Context) -> dict[str, str]:
