@@ -95,11 +95,19 @@ class AtomTable:
                 box,
                 f"{measure.dataset.name}.{measure.name}" if measure else None,
                 quantile,
-                measure.variable.decimals if measure and kind is not AtomKind.UNITS else 0,
+                shown_decimals(measure) if measure and kind not in (AtomKind.UNITS, AtomKind.COUNT) else 0,
                 weighted,
                 count,
             )
         return exp.column(self.atoms[key].column, table=self.relation)
+
+
+def shown_decimals(measure: MeasureRef) -> int:
+    """Places shown of means and totals: the measure's own, but one for whole numbers, whose mean would be too coarse.
+
+    No more: at full precision a mean of whole numbers gives its denominator away.
+    """
+    return max(measure.variable.decimals, 1)
 
 
 def _nullable(measure: MeasureRef | None) -> MeasureRef | None:

@@ -47,7 +47,9 @@ def compile_plan(sql: str, context: Context) -> ClearedPlan:
     _check_names(tree, tables, context.catalogue, sql)
     check(tree, known)
     typed = tree.sql(dialect="duckdb")
-    names = _output_names(typed, tables, tree, known)
+    # A name follows the text as typed; the text is bound to empty tables for it, and never executed.
+    as_typed = sql if tree == parsed.tree and not tree.find(exp.Pivot) else typed
+    names = _output_names(as_typed, tables, tree, known)
     compiler = QueryCompiler(sql, context, tables)
     query = compiler.presented(tree, Environment(), tree)
     _check_datasets(compiler, context, tree)

@@ -34,6 +34,7 @@ class Binder:
         self._environment = environment
         self._scope = scope
         self._aliases = aliases
+        self.sql = scope.sql
 
     def below(self, node: exp.Expr) -> exp.Expr:
         """An expression that rows are to be decided by: conditions, groups, arguments of aggregates."""

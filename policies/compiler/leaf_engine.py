@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import ROUND_FLOOR, Decimal
 from functools import cache
 
 import duckdb
@@ -57,16 +57,23 @@ def _leaf_table(ref: DimensionLike) -> pa.Table:
             table = pa.concat_tables([table, nulls])
         return table
     assert dimension.grid is not None
-    return pa.table({VALUE: _probes(dimension, dimension.grid)})
+    decimals = ref.dataset.variable(dimension.name).decimals
+    return pa.table({VALUE: _probes(dimension, dimension.grid, decimals)})
 
 
-def _probes(dimension: Dimension, grid: Grid) -> pa.Array:
-    """Three values of each bin: where it starts, its middle and just before it ends."""
+def _probes(dimension: Dimension, grid: Grid, decimals: int) -> pa.Array:
+    """Three values of each bin that the measure can take: its first, one in the middle and its last."""
+    unit = Decimal(1).scaleb(-decimals)
+    kind = pa.decimal128(18, decimals)
     values: list[Decimal | None] = []
-    for share in (Decimal(0), Decimal("0.5"), Decimal("0.999999")):
-        values += [grid.minimum + (Decimal(i) + share) * grid.step for i in range(grid.bins)]
+    for offset in (
+        Decimal(0),
+        (grid.step / 2).quantize(unit, ROUND_FLOOR),
+        max(Decimal(0), grid.step - unit),
+    ):
+        values += [(grid.minimum + i * grid.step + offset).quantize(unit) for i in range(grid.bins)]
         values += [None] * dimension.nullable
-    return pa.array(values, pa.decimal128(38, 8))
+    return pa.array(values, kind).cast(kind if decimals else pa.int64())
 
 
 def evaluate(ref: DimensionLike, expressions: Sequence[exp.Expr]) -> tuple[Evaluation, ...]:

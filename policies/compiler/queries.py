@@ -16,6 +16,7 @@ from policies.compiler.aggregates import is_aggregate
 from policies.compiler.cell_select import CellSelect
 from policies.compiler.errors import refuse, unknown_table, unsupported
 from policies.compiler.expressions import Binder
+from policies.compiler.per_unit import groups_by_unit, per_unit_columns, per_unit_having
 from policies.compiler.refs import DimensionRef
 from policies.compiler.relations import (
     LookupRelation,
@@ -196,6 +197,10 @@ class QueryCompiler:
         where = node.args.get("where")
         terms = [term for term in conjuncts(where.this if where else None) if not joiner.consumed(term)]
         relation = relation.and_where([binder.below(term) for term in terms])
+        if groups_by_unit(node, binder, relation):
+            return replace(relation, columns=per_unit_columns(node, binder, self.sql)).and_where(
+                per_unit_having(node, binder, self.sql)
+            )
         if _aggregates(node):
             cells = CellSelect(self, environment, node, scope, relation, binder)
             self.made += 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 
 import sqlglot
 from sqlglot import exp
@@ -104,7 +105,7 @@ def _coarsenings(dataset: BoundDataset) -> Iterator[tuple[str, str]]:
                 codes = set(codelist.table.column(level).to_pylist()) if level is not None else set()
                 sized.append((len(codes), name))
         sized.sort(reverse=True)
-        yield from ((finer, other) for (_, finer), (_, other) in zip(sized, sized[1:], strict=False))
+        yield from ((finer, other) for (_, finer), (_, other) in pairwise(sized))
 
 
 def _fewer_groups(tree: exp.Select) -> Iterator[exp.Select]:

@@ -158,7 +158,7 @@ def datasets(folder: Path, profile: str) -> dict[str, Dataset]:
             "row_is_unit": True,
             "second": {"name": "employer", "expression": "employer_id"},
         },
-        "source": {"connector": "duckdb", "location": str(folder / "people.parquet")},
+        "source": {"connector": "duckdb", "location": "people.parquet"},
         "weight": "weight",
         "variables": {
             "person_id": {"role": "identifier", "title": "Person"},
@@ -201,7 +201,7 @@ def datasets(folder: Path, profile: str) -> dict[str, Dataset]:
         "title": "Employers",
         "series": "employers",
         "unit": {"name": "employer", "plural": "employers", "expression": "employer_id", "row_is_unit": True},
-        "source": {"connector": "duckdb", "location": str(folder / "employers.parquet")},
+        "source": {"connector": "duckdb", "location": "employers.parquet"},
         "variables": {
             "employer_id": {"role": "identifier", "title": "Employer"},
             "size_band": {"role": "dimension", "codelist": "size_band", "title": "Size band"},
@@ -222,7 +222,7 @@ def datasets(folder: Path, profile: str) -> dict[str, Dataset]:
         "title": "Learning aims",
         "series": "learners",
         "unit": {"name": "learner", "plural": "learners", "expression": "person_id"},
-        "source": {"connector": "duckdb", "location": str(folder / "learners.parquet")},
+        "source": {"connector": "duckdb", "location": "learners.parquet"},
         "variables": {
             "person_id": {"role": "identifier", "title": "Learner"},
             "level": {"role": "dimension", "codelist": "level", "title": "Level"},
@@ -285,9 +285,7 @@ def write_data(folder: Path, people: int = 2000, seed: int = 1) -> None:
             "status": status,
             "pay": pa.array([Decimal(str(p)) for p in pay], pa.decimal128(9, 2), mask=~employed),
             "hours": np.where(employed, rng.integers(1, 61, people), 0).astype(np.int32),
-            "weight": pa.array(
-                [Decimal(int(w)) / 2 for w in rng.integers(2, 9, people)], pa.decimal128(9, 2)
-            ),
+            "weight": pa.array([Decimal(int(w)) for w in rng.integers(2, 9, people)], pa.decimal128(9, 2)),
             "rkey": keys,
         }
     )

@@ -1,0 +1,79 @@
+"""Aggregation per unit before aggregation over units: where a row is a unit, it changes nothing but the names."""
+
+from __future__ import annotations
+
+from sqlglot import exp
+
+from policies.compiler.errors import refuse
+from policies.compiler.expressions import Binder
+from policies.compiler.refs import Kind, OtherRef, key_of
+from policies.compiler.relations import UnitRelation
+from policies.compiler.trees import bare, conjuncts, map_children
+from policies.refusals import Code
+
+_IDENTITIES = (exp.Sum, exp.Avg, exp.Min, exp.Max, exp.Median, exp.AnyValue, exp.First, exp.Last)
+
+
+def groups_by_unit(node: exp.Select, binder: Binder, relation: UnitRelation) -> bool:
+    """Whether a SELECT has a group for each unit. Raises RefusalError where a unit has several rows."""
+    group = node.args.get("group")
+    if group is None:
+        return False
+    for item in group.expressions:
+        if not isinstance(item, exp.Column):
+            continue
+        bound = binder.below(item)
+        ref = relation.refs[key_of(bound)] if isinstance(bound, exp.Column) else None
+        if isinstance(ref, OtherRef) and ref.kind is Kind.UNIT:
+            if not relation.base.document.unit.row_is_unit:
+                raise refuse(
+                    Code.MEASURE_EXPRESSION,
+                    f"Totals per {relation.base.document.unit.name} are not declared for this dataset.",
+                    "A measure of a unit with several rows must be declared by the custodian.",
+                    "Aggregate over the rows: SUM and AVG count every unit's rows as they are.",
+                    item,
+                    binder.sql,
+                )
+            return True
+    return False
+
+
+def per_unit_columns(node: exp.Select, binder: Binder, sql: str) -> dict[str, exp.Expr]:
+    columns = {}
+    for item in node.expressions:
+        inner = item.this if isinstance(item, exp.Alias) else item
+        name = item.alias_or_name.lower() or inner.sql(dialect="duckdb").lower()
+        columns[name] = binder.below(_of_one_row(inner, sql))
+    return columns
+
+
+def per_unit_having(node: exp.Select, binder: Binder, sql: str) -> list[exp.Expr]:
+    having = node.args.get("having")
+    return [binder.below(_of_one_row(term, sql)) for term in conjuncts(having.this if having else None)]
+
+
+def _of_one_row(node: exp.Expr, sql: str) -> exp.Expr:
+    """An aggregate over exactly one row, as an expression of that row."""
+    if isinstance(node, exp.Filter):
+        return exp.Case(ifs=[exp.If(this=node.expression.this, true=_of_one_row(bare(node.this), sql))])
+    if isinstance(node, _IDENTITIES) and not isinstance(node.this, exp.Distinct):
+        argument: exp.Expr = node.this
+        return argument
+    if isinstance(node, exp.Count):
+        argument = node.this
+        one, zero = exp.Literal.number(1), exp.Literal.number(0)
+        if isinstance(argument, exp.Star):
+            return one
+        if not isinstance(argument, exp.Distinct):
+            absent = exp.Is(this=argument, expression=exp.Null())
+            return exp.Case(ifs=[exp.If(this=absent, true=zero)], default=one)
+    if isinstance(node, exp.AggFunc | exp.Window):
+        raise refuse(
+            Code.UNKNOWN_FUNCTION,
+            "This aggregate per unit is not available.",
+            "Per unit, SUM, AVG, MIN, MAX and COUNT of its one row are understood.",
+            "Use the column itself.",
+            node,
+            sql,
+        )
+    return map_children(node, lambda child: _of_one_row(child, sql))
