@@ -39,7 +39,8 @@ class Variable(Document):
     ``expression`` (DuckDB SQL over the table's own columns, default the variable's name) says where its value
     stands. A dimension names a ``codelist`` and the ``level`` whose codes it holds (default: the leaf level).
     A column of a coarser level names, in ``of``, the variable that holds the leaves: both are one dimension.
-    ``stored: false`` on such a column means that the table does not hold it: it follows from the code list.
+    ``stored: false`` on such a column means that the table does not hold it: it follows from the code list, and
+    ``level`` may then name a registered grouping too.
     """
 
     role: Role

@@ -68,6 +68,9 @@ def _dimension(draft: Draft, dataset: Sourced[Dataset], name: str, variable: Var
     codelist = draft.codelist_of(dataset.document, variable)
     if codelist is not None and variable.level is not None:
         levels = [level.name for level in codelist.levels]
+        if variable.of is not None and not variable.stored:
+            # What no table holds may also follow from a registered grouping.
+            levels += codelist.groupings
         if variable.level not in levels:
             yield dataset.fault(
                 (*path, "level"),

@@ -98,6 +98,14 @@ def test_a_broken_link_is_named(write: Write, file: str, old: str, new: str, mes
         assert matching[0].line == line
 
 
+def test_a_column_of_a_registered_grouping_is_never_stored(write: Write) -> None:
+    """Its parts follow from the leaves; a stored column of parts would be a code list of its own."""
+    coast = {PEOPLE: ("level: region, stored: false", "level: coastal, stored: false")}
+    assert check_directory(write(coast)).faults == ()
+    stored = check_directory(write({PEOPLE: ("level: region, stored: false", "level: coastal")}))
+    assert [fault.message for fault in stored.faults] == ["the code list `geography` has no level `coastal`"]
+
+
 def test_a_second_unit_that_the_profile_needs(write: Write) -> None:
     report = check_directory(
         write({PROFILE: ("minimum_frequency: 10", "minimum_frequency: 10, minimum_second_units: 3")})
