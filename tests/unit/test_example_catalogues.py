@@ -1,5 +1,6 @@
 """The catalogues of the examples are sound, and say the truth about the files that the generator writes."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,7 +11,9 @@ import yaml
 from catalogue.catalogue import BoundDataset, Catalogue, Dimension, measure_grid
 from catalogue.loader import check_directory, load_catalogue
 from catalogue.models import Role
+from examples.reference.build_codelists import reference_directory
 from examples.synthetic.generate import generate
+from federation.importing.importer import ImportOptions, draft_dataset
 from federation.settings import Environment, Settings
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
@@ -111,3 +114,20 @@ def test_relationships_lead_from_every_row_to_at_most_one(
         ).fetchone() or (None, None)
         assert lost == 0
         assert rows == keys
+
+
+@pytest.mark.reference
+def test_census_catalogue_describes_what_the_import_makes_of_the_teaching_file(tmp_path: Path) -> None:
+    sample = reference_directory() / "census-2011-teaching-sample.csv"
+    if not sample.is_file():
+        assert "FEDERATION_REFERENCE_DATA" not in os.environ
+        pytest.skip("no reference data: set FEDERATION_REFERENCE_DATA")
+    draft_dataset(sample, tmp_path, bytes(32), ImportOptions(unit="Person ID", name="census"))
+    drafted = load_catalogue(tmp_path).datasets["census"]
+    census = load_catalogue(EXAMPLES / "census").datasets["census"]
+    assert set(census.dimensions) == set(drafted.dimensions)
+    assert census.document.record_key == drafted.document.record_key
+    file = tmp_path / "data" / census.document.source.location
+    for name, dimension in census.dimensions.items():
+        found = duckdb.sql(f"SELECT DISTINCT {dimension.expression} FROM '{file}'").fetchall()
+        assert {row[0] for row in found} <= set(dimension.stored_values()), name
