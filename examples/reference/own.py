@@ -13,21 +13,32 @@ def periods() -> CodeListFile:
     return CodeListFile("period", "Calendar year", OWN, "2025", integers=(2021, 2025))
 
 
-def months() -> CodeListFile:
-    rows = [
-        {
-            "year": str(year),
-            "year_name": str(year),
-            "quarter": f"{year}-Q{(number + 2) // 3}",
-            "quarter_name": f"Quarter {(number + 2) // 3} of {year}",
-            "month": f"{year}-{number:02}",
-            "month_name": f"{month_name[number]} {year}",
-        }
-        for year in range(2021, 2026)
-        for number in range(1, 13)
-    ]
+def vacancy_months() -> CodeListFile:
+    return _months("vacancy_month", "Month of advertisement", (2024, 1), 24)
+
+
+def start_months() -> CodeListFile:
+    return _months("start_month", "Month in which learning started", (2022, 8), 36)
+
+
+def _months(name: str, title: str, first: tuple[int, int], number: int) -> CodeListFile:
+    """``number`` months from ``first`` (year, month) on: no more than there are data for, so that none is empty."""
+    rows = []
+    for month in range(12 * first[0] + first[1] - 1, 12 * first[0] + first[1] - 1 + number):
+        year, of_year = divmod(month, 12)
+        quarter = of_year // 3 + 1
+        rows.append(
+            {
+                "year": str(year),
+                "year_name": str(year),
+                "quarter": f"{year}-Q{quarter}",
+                "quarter_name": f"Quarter {quarter} of {year}",
+                "month": f"{year}-{of_year + 1:02}",
+                "month_name": f"{month_name[of_year + 1]} {year}",
+            }
+        )
     levels = {"year": "Year", "quarter": "Quarter", "month": "Month"}
-    return CodeListFile("month", "Month of 2021 to 2025", OWN, "2025", levels, rows)
+    return CodeListFile(name, title, OWN, "2025", levels, rows)
 
 
 def size_bands() -> CodeListFile:
@@ -95,4 +106,4 @@ def yes_no() -> CodeListFile:
     return flat("yes_no", "Yes or no", OWN, "2025", {"Y": "Yes", "N": "No"})
 
 
-BUILDERS = (periods, months, size_bands, provision, destination, yes_no)
+BUILDERS = (periods, vacancy_months, start_months, size_bands, provision, destination, yes_no)

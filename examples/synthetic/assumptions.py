@@ -50,6 +50,13 @@ class Codes:
         position = {code: index for index, code in enumerate(codes)}
         return codes, np.array([position[row[name]] for row in self.rows])
 
+    def years_and_months(self) -> tuple[Integers, Integers]:
+        """Year, and month counted from 0, of leaves such as 2025-01."""
+        return (
+            np.array([int(code[:4]) for code in self.codes]),
+            np.array([int(code[5:]) - 1 for code in self.codes]),
+        )
+
 
 class AgeBands:
     """Consecutive age bands of an assumption table, and which of them an age is in."""

@@ -12,7 +12,6 @@ from examples.synthetic.people import NOBODY, Population
 
 SMALLEST_OF_BAND = np.array([0, 5, 10, 20, 50, 100, 250, 500, 1000])
 VACANCIES_PER_PERSON = 0.05
-FIRST_MONTH, MONTHS = "2024-01", 24
 VACANCIES_BY_CALENDAR_MONTH = np.array([11, 9, 9, 8, 8, 8, 7, 7, 10, 9, 8, 6], dtype=float)
 SHOWS_PAY = 0.65
 WEEKLY_HOURS = 37.5
@@ -51,14 +50,12 @@ class Vacancies:
 
     def __init__(self, population: Population) -> None:
         self.population = population
-        self.months = Codes("month")
+        self.months = Codes("vacancy_month")
         self.number = round(population.people * VACANCIES_PER_PERSON)
         areas = population.areas
         self._area = Choice(areas.population @ areas.commuting)
-        first = self.months.index[FIRST_MONTH]
-        self._months = np.arange(first, first + MONTHS)
-        self._month = Choice(VACANCIES_BY_CALENDAR_MONTH[self._months % 12])
-        self._first_year = int(self.months.codes[0][:4])
+        self._year, calendar_month = self.months.years_and_months()
+        self._month = Choice(VACANCIES_BY_CALENDAR_MONTH[calendar_month])
 
     def columns(self, first: int, number: int, block: int) -> dict[str, pa.Array]:
         """Vacancies ``first`` up to ``first + number`` as columns of the table ``vacancies``."""
@@ -68,8 +65,8 @@ class Vacancies:
         employer = world.employers.of_employee(area, random.random(number))
         industry = world.employers.division[employer]
         occupation = world.occupations.of_vacancy.draw(world.section[industry], random.random(number))
-        month = self._months[self._month.draw(0, random.random(number))]
-        pay_index = world.yearly.index[self._first_year + month // 12 - world.yearly.first]
+        month = self._month.draw(0, random.random(number))
+        pay_index = world.yearly.index[self._year[month] - world.yearly.first]
         hourly = world.occupations.hourly_pay[occupation] * world.areas.pay_index[area] * pay_index
         hourly *= np.exp(0.15 * random.standard_normal(number))
         pounds = np.rint(np.maximum(hourly, world.yearly.minimum[-1, -1]) * WEEKLY_HOURS)

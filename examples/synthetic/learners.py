@@ -12,7 +12,6 @@ from examples.synthetic.draws import Choice, Floats, Integers, Stream, UnitKind,
 from examples.synthetic.occupations import FEMALE
 from examples.synthetic.people import People, Population
 
-FIRST_START, STARTS = "2022-08", 36
 START_BY_CALENDAR_MONTH = np.array([9, 5, 5, 4, 4, 3, 3, 5, 42, 11, 6, 3], dtype=float)
 LEARNS = {16: 0.62, 18: 0.36, 19: 0.16, 24: 0.09, 35: 0.06, 50: 0.03, 65: 0.008, 80: 0.001}
 LEARNS_NEAR_HOME = 0.72
@@ -36,7 +35,7 @@ class Learning:
         self.population = population
         self.subjects = Codes("sector_subject_area")
         self.levels = Codes("learning_level")
-        self.months = Codes("month")
+        self.months = Codes("start_month")
         self.provisions = Codes("provision")
         self.destinations = Codes("destination")
         self.answers = Codes("yes_no")
@@ -52,11 +51,8 @@ class Learning:
         self._level = Choice(
             np.array([[float(shares[kind][code]) for code in known] for kind in self._kinds("level")])
         )
-        first = self.months.index[FIRST_START]
-        starts = np.arange(first, first + STARTS)
-        self._first_start = first
-        self._start = Choice(START_BY_CALENDAR_MONTH[starts % 12])
-        self._first_year = int(self.months.codes[0][:4])
+        self._start_year, calendar_month = self.months.years_and_months()
+        self._start = Choice(START_BY_CALENDAR_MONTH[calendar_month])
         self._destination = Choice(self._destinations())
 
     def _kinds(self, of: str) -> list[str]:
@@ -89,8 +85,8 @@ class Learning:
         """The learners among a block of people, as columns of the table ``learners``."""
         world = self.population
         random = generator(world.seed, Stream.LEARNERS, block)
-        start = self._first_start + self._start.draw(0, random.random(len(people.person)))
-        age = people.age + (self._first_year + start // 12) - people.year
+        start = self._start.draw(0, random.random(len(people.person)))
+        age = people.age + self._start_year[start] - people.year
         rate = np.interp(age, list(LEARNS), list(LEARNS.values()))
         learns = random.random(len(age)) < rate
         chosen = np.flatnonzero(learns & (age >= 16) & world.areas.english[people.home])

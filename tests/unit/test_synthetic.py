@@ -74,9 +74,9 @@ def test_coded_columns_hold_codes_of_their_lists(folder: Path) -> None:
                    "qualification": "qualification", "soc": "soc2020", "sic": "sic2007",
                    "full_time": "working_pattern"},
         "employers": {"lad": "geography", "sic": "sic2007", "size_band": "size_band"},
-        "vacancies": {"lad": "geography", "soc": "soc2020", "month": "month"},
+        "vacancies": {"lad": "geography", "soc": "soc2020", "month": "vacancy_month"},
         "learners": {"lad_home": "geography", "lad_provider": "geography", "subject": "sector_subject_area",
-                     "level": "learning_level", "provision": "provision", "sex": "sex", "start_month": "month",
+                     "level": "learning_level", "provision": "provision", "sex": "sex", "start_month": "start_month",
                      "achieved": "yes_no", "destination": "destination"},
     }  # fmt: skip
     for name, columns in coded.items():
