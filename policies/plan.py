@@ -116,8 +116,9 @@ class Guard:
     Its statistics are those that the bound atoms name (``statistic``, unless a histogram, and ``count``), under
     the same ids, with their boxes relaxed: like is compared with like, since a complement of ten people of whom one
     has a pay would give that pay away. ``parents[i][p]`` maps part p of that block's axis to its parent's part; None
-    says that the dimension is restricted in WHERE or in an atom, not grouped, and then the whole block is bound;
-    ``()`` that this block neither groups nor restricts it, and then none of it is. ``atoms`` are the columns it binds.
+    says that the dimension is restricted in WHERE or in an atom, and grouped, if at all, by free parts: then the axes
+    are the query's own, and every cell that the restriction cuts through is bound; ``()`` that nothing in this block
+    is. ``atoms`` are the columns it binds.
     """
 
     dimension: str

@@ -47,7 +47,8 @@ def guards_of(
                 spec for spec in table.statistics.values() if spec.id in bound and spec.kind != "histogram"
             ]
             parent = parent_of(ref, leaves)
-            relaxed = [_relaxed_block(block, dimension, ref) for block in blocks]
+            restricted = is_adhoc(ref, leaves)
+            relaxed = [_relaxed_block(block, dimension, ref, restricted) for block in blocks]
             guards.append(
                 Guard(
                     dimension,
@@ -89,17 +90,18 @@ def _relaxed_spec(spec: StatisticSpec, dimension: str, parent: LeafSet) -> Stati
 
 
 def _relaxed_block(
-    block: GridBlock, dimension: str, ref: DimensionLike
+    block: GridBlock, dimension: str, ref: DimensionLike, restricted: bool
 ) -> tuple[GridBlock, tuple[int, ...] | None]:
     """The block with each part of ``dimension`` widened to its parent, and the parent of each part.
 
     Parents may overlap, but a leaf falls in one part alone; so all parts share one parent that holds them all.
+    Where no part is ad-hoc, a cell can only be so by the restriction of its box (``restricted``).
     """
     axes = list(block.axes)
     for i, axis in enumerate(axes):
         if axis.dimension == dimension:
             if not any(axis.adhoc):
-                return GridBlock(tuple(axes), block.grouping), ()
+                return block, None if restricted else ()
             together = axis.parts[0]
             for part in axis.parts[1:]:
                 together = together | part
@@ -108,4 +110,4 @@ def _relaxed_block(
             )
             axes[i] = GridAxis(dimension, (), (), (parent,), (False,))
             return GridBlock(tuple(axes), block.grouping), (0,) * len(axis.parts)
-    return block, None
+    return block, None if restricted else ()

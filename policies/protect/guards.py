@@ -29,10 +29,11 @@ def small_complements(at: Measured, guard: Guard, raw: RawCells) -> dict[str, Ma
     if at.rules.publishes_every_count:
         return {}
     parents = DenseCells(Grid.of(guard.fragment), raw)
-    parent, bound = _parent_cells(at.query, guard, at.cells.grid, parents.grid)
+    parent = _parent_cells(at.query, guard, at.cells.grid, parents.grid)
     result = {}
     for atom in at.query.atoms:
         if atom.column in guard.atoms:
+            bound = _bound(at.query, guard, atom, at.cells.grid)
             small = np.zeros(bound.shape, dtype=np.bool_)
             for statistic in _counted(at.query, guard, atom):
                 rest = parents.integers(f"{statistic}_n")[parent] - at.cells.integers(f"{statistic}_n")
@@ -50,22 +51,35 @@ def _counted(query: CellQuery, guard: Guard, atom: Atom) -> list[str]:
     return sorted(name for name in named if name is not None)
 
 
-def _parent_cells(query: CellQuery, guard: Guard, grid: Grid, relaxed: Grid) -> tuple[Integers, Mask]:
-    """For each cell of the query its parent's cell, and whether the guard binds it."""
+def _bound(query: CellQuery, guard: Guard, atom: Atom, grid: Grid) -> Mask:
+    """The cells of an atom that the guard binds: ad-hoc parts where the dimension is grouped by them, and where it
+    is restricted every cell that the restriction cuts through. What it leaves whole has no complement."""
+    result = np.zeros(grid.size, dtype=np.bool_)
+    inside = (query.where & atom.where).get(guard.dimension)
+    for mapping, where, block, shape in zip(
+        guard.parents, grid.slices(), query.blocks, grid.shapes, strict=True
+    ):
+        binds = np.full(shape, mapping != ())
+        for position, axis in enumerate(block.axes):
+            if axis.dimension == guard.dimension and mapping != ():
+                cut = [inside is not None and part & inside != part for part in axis.parts]
+                parts = axis.adhoc if mapping is not None else tuple(cut)
+                binds &= along(np.array(parts, dtype=np.bool_), position, len(shape))
+        result[where] = binds.ravel()
+    return result
+
+
+def _parent_cells(query: CellQuery, guard: Guard, grid: Grid, relaxed: Grid) -> Integers:
+    """For each cell of the query its parent's cell."""
     if not len(guard.parents) == len(query.blocks) == len(relaxed.shapes):
         raise ProtectError(ProtectFault.PLAN, "a guard has other blocks than its query")
     parent = np.zeros(grid.size, dtype=np.int64)
-    bound = np.zeros(grid.size, dtype=np.bool_)
     for i, (where, block, shape) in enumerate(zip(grid.slices(), query.blocks, grid.shapes, strict=True)):
         parts = [np.arange(length) for length in shape]
-        mapping, binds = guard.parents[i], np.ones(shape, dtype=np.bool_)
-        if mapping == ():
-            binds[...] = False
-        elif mapping is not None:
+        mapping = guard.parents[i]
+        if mapping:
             position = [axis.dimension for axis in block.axes].index(guard.dimension)
             parts[position] = np.array(mapping, dtype=np.int64)
-            adhoc = np.array(block.axes[position].adhoc, dtype=np.bool_)
-            binds &= along(adhoc, position, len(shape))
         target = relaxed.shapes[i]
         if len(target) != len(shape) or any(
             len(p) and p.max() >= n for p, n in zip(parts, target, strict=True)
@@ -73,5 +87,4 @@ def _parent_cells(query: CellQuery, guard: Guard, grid: Grid, relaxed: Grid) -> 
             raise ProtectError(ProtectFault.PLAN, "a guard's parents are not in its fragment")
         cells = np.ravel_multi_index(np.ix_(*parts), target) if shape else np.zeros((), dtype=np.int64)
         parent[where] = relaxed.offsets[i] + np.asarray(cells).ravel()
-        bound[where] = binds.ravel()
-    return parent, bound
+    return parent

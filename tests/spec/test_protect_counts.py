@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -230,3 +231,12 @@ def test_a_source_without_anybody_gives_the_whole_grid() -> None:
     assert ask(count_people([axis("area")]), [], HIDING, "area", "a0") == [
         (code, "[c]") for code in LEAVES["area"]
     ]
+
+
+def test_a_restriction_is_guarded_in_the_parts_that_it_cuts_through() -> None:
+    """COUNT(*) FILTER (WHERE area <> 'E2'), by country: nobody is in E2. England is cut, Wales is not."""
+    rows = people(E1F=40, W1F=30)
+    countries = replace(axis("area", ENGLAND), adhoc=(False, False))
+    query = count_people([countries], within=box(area=["E1", "E3", "W1"]))
+    guarded = with_guard(query, "area", [[countries]], [None])
+    assert ask(guarded, rows, HIDING, "area", "a0") == [("E1+E2+E3", "[c]"), ("W1", 30)]
