@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import TypeVar
 
 import numpy as np
@@ -30,8 +29,6 @@ class DenseCells:
         self._cell = grid.cells(raw.cells)
         if self._cell.size and np.bincount(self._cell, minlength=1).max() > 1:
             raise ProtectError(ProtectFault.SOURCE, "a cell was given twice")
-        # The columns of one statistic are read by several atoms in turn; more would hold memory for nothing.
-        self.integers = lru_cache(maxsize=8)(self._integers)
 
     def __repr__(self) -> str:
         return "DenseCells(withheld)"
@@ -39,7 +36,7 @@ class DenseCells:
     def has(self, name: str) -> bool:
         return name in self._raw.cells.column_names
 
-    def _integers(self, name: str) -> Integers:
+    def integers(self, name: str) -> Integers:
         """A whole number per cell; of a decimal column its digits without the point."""
         return self._place(fixed_point(self._column(name)))
 
