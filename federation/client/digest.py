@@ -29,7 +29,8 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
 
 import pyarrow as pa
@@ -69,6 +70,18 @@ def columns_of(table: pa.Table) -> list[dict[str, str]]:
         DigestError: a column's type is not in the list above.
     """
     return [{"name": field.name, "type": _type_name(field)} for field in table.schema]
+
+
+def schema_of(columns: Sequence[Mapping[str, str]]) -> pa.Schema:
+    """Arrow types that hold the canonical types of ``columns_of``: what to read a textual download with.
+
+    Raises:
+        DigestError: a type's name is none of the list above.
+
+    >>> schema_of([{"name": "pay", "type": "decimal(2)"}]).field("pay").type
+    Decimal128Type(decimal128(38, 2))
+    """
+    return pa.schema([(column["name"], _arrow_type(column["name"], column["type"])) for column in columns])
 
 
 def table_digest(table: pa.Table) -> str:
@@ -123,6 +136,28 @@ _NAMES = (
     (pa.types.is_large_string, "string"),
     (pa.types.is_string_view, "string"),
 )
+
+
+_TYPES = {
+    "null": pa.null(),
+    "boolean": pa.bool_(),
+    "integer": pa.int64(),
+    "float": pa.float64(),
+    "date": pa.date32(),
+    "time": pa.time64("us"),
+    "timestamp": pa.timestamp("us"),
+    "instant": pa.timestamp("us", "UTC"),
+    "string": pa.string(),
+}
+
+
+def _arrow_type(column: str, name: str) -> pa.DataType:
+    decimal = re.fullmatch(r"decimal\((-?\d{1,2})\)", name)
+    if decimal:
+        return pa.decimal128(38, int(decimal[1]))
+    if name not in _TYPES:
+        raise DigestError(column, name)
+    return _TYPES[name]
 
 
 def _canonical(values: pa.Array) -> pa.Array:

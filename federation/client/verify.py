@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.csv as pa_csv
 from joserfc import jws
 from joserfc.errors import BadSignatureError, InvalidKeyIdError, JoseError
 from joserfc.jwk import KeySet
 
-from federation.client.digest import DigestError, columns_of, table_digest
+from federation.client.digest import DigestError, columns_of, schema_of, table_digest
 
 ALGORITHM = "Ed25519"
 STATEMENT_TYPE = "federation-statement+jws"
@@ -135,3 +136,25 @@ def with_statement(table: pa.Table, token: str) -> pa.Table:
     """The table with ``token`` in its schema metadata, which is no part of the digest."""
     metadata = dict(table.schema.metadata or {})
     return table.replace_schema_metadata({**metadata, METADATA_KEY: token.encode("ascii")})
+
+
+def table_of_csv(content: bytes, columns: Sequence[Mapping[str, str]]) -> pa.Table:
+    """The table in a CSV download, with the types that the verified statement's ``table.columns`` give.
+
+    An empty field is NULL, a quoted empty one an empty text. The table has the digest of the release, so it can be
+    held against the statement with ``verify_statement``.
+
+    Raises:
+        VerificationError: TABLE_DIFFERS, a field does not have its column's type.
+    """
+    options = pa_csv.ConvertOptions(
+        column_types=schema_of(columns),
+        null_values=[""],
+        strings_can_be_null=True,
+        quoted_strings_can_be_null=False,
+    )
+    parsing = pa_csv.ParseOptions(newlines_in_values=True, ignore_empty_lines=False)
+    try:
+        return pa_csv.read_csv(pa.BufferReader(content), parse_options=parsing, convert_options=options)
+    except pa.ArrowInvalid:
+        raise VerificationError(VerificationFault.TABLE_DIFFERS) from None

@@ -15,7 +15,8 @@ from alembic import command
 from alembic.config import Config
 from alembic.util import CommandError
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import DatabaseError, IntegrityError
+from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -61,7 +62,7 @@ class Database:
                 command.upgrade(config, "head")
         except CommandError:
             raise SchemaUnknown("the database was written by a newer version of this software") from None
-        except DatabaseError as error:
+        except (DBAPIError, PoolTimeout) as error:
             raise _unavailable(error) from None
 
     @contextmanager
@@ -70,7 +71,7 @@ class Database:
         try:
             with Session(self._reader, expire_on_commit=False) as session:
                 yield session
-        except DatabaseError as error:
+        except (DBAPIError, PoolTimeout) as error:
             raise _unavailable(error) from None
 
     @contextmanager
@@ -86,7 +87,7 @@ class Database:
         try:
             with Session(self._writer, expire_on_commit=False) as session, session.begin():
                 yield session
-        except DatabaseError as error:
+        except (DBAPIError, PoolTimeout) as error:
             raise _unavailable(error) from None
 
     def close(self) -> None:
@@ -120,8 +121,10 @@ def _engine(url: URL) -> Engine:
     return engine
 
 
-def _unavailable(error: DatabaseError) -> StateError:
+def _unavailable(error: DBAPIError | PoolTimeout) -> StateError:
     """The engine's name for what went wrong; its text may quote values."""
+    if isinstance(error, PoolTimeout):
+        return StateUnavailable("the state database has too much to do: try again")
     name = getattr(error.orig, "sqlite_errorname", None) or type(error.orig).__name__
     if isinstance(error, IntegrityError):
         return StateConflict(f"the change contradicts what is stored ({name})")

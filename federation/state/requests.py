@@ -119,16 +119,18 @@ def approve_by_rules(
     """Standing rules decide on the datasets that they cover (``standing.covering_rules``), each named as what decided.
 
     Raises:
-        DecisionNotAllowed: a rule is about another dataset or body, or was made by the requester.
+        DecisionNotAllowed: there is no rule, or one is about another dataset or body, or was made by the requester.
         NotFound, TransitionNotAllowed: nothing was changed.
     """
     record(session, event, AuditAction.REQUEST_APPROVED, request_id)
     request = get_request(session, request_id)
+    if not rules or not rules.keys() <= outstanding(session, request):
+        raise DecisionNotAllowed(
+            "standing rules decide on datasets of the request on which nobody has decided yet"
+        )
     for dataset, rule in rules.items():
         if rule.dataset != dataset or rule.body != request.body or rule.decided_by == request.requester:
             raise DecisionNotAllowed(f"the standing rule {rule.rule} does not decide on this request")
-        if dataset not in request.custodians:
-            raise DecisionNotAllowed("a standing rule decides on a dataset that the request touches")
     made = [
         Decision(
             kind=DecisionKind.STANDING_RULE,

@@ -15,7 +15,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from federation.client.digest import DigestError, canonical_json, columns_of, table_digest
+from federation.client.digest import DigestError, canonical_json, columns_of, schema_of, table_digest
+from federation.client.verify import VerificationError, table_of_csv
 
 EVERY_TYPE = pa.table(
     {
@@ -69,14 +70,31 @@ def test_parquet_ipc_chunks_dictionaries_and_metadata_leave_it_alone() -> None:
         assert table_digest(other) == digest
 
 
-def test_a_csv_read_with_the_declared_types_has_the_same_digest() -> None:
-    table = pa.table({"area": ["E06000001", "E06000002"], "people": pa.array([10, None]), "status": [0, 5]})
+@pytest.mark.parametrize("quoting", ["needed", "all_valid"])
+def test_a_csv_read_with_the_declared_types_has_the_same_digest(quoting: str) -> None:
+    texts = pa.array(["Ynys Môn", None, "", 'a "b",\nc', "NULL"])
+    table = pa.concat_tables([EVERY_TYPE.drop_columns("view"), EVERY_TYPE.drop_columns("view").slice(0, 2)])
+    table = table.append_column("text", texts)
+    out = io.BytesIO()
+    csv.write_csv(table, out, csv.WriteOptions(quoting_style=quoting))
+    assert table_digest(table_of_csv(out.getvalue(), columns_of(table))) == table_digest(table)
+
+
+@pytest.mark.parametrize("values", [[1, None, 3, None], [None], []])
+def test_a_csv_of_one_column_keeps_its_empty_lines(values: list[int | None]) -> None:
+    table = pa.table({"people": pa.array(values, pa.int64())})
     out = io.BytesIO()
     csv.write_csv(table, out)
-    options = csv.ConvertOptions(column_types=table.schema)
-    assert table_digest(csv.read_csv(io.BytesIO(out.getvalue()), convert_options=options)) == table_digest(
-        table
-    )
+    assert table_digest(table_of_csv(out.getvalue(), columns_of(table))) == table_digest(table)
+
+
+def test_a_csv_of_other_columns_or_types_is_not_the_table() -> None:
+    columns = [{"name": "people", "type": "integer"}]
+    with pytest.raises(VerificationError):
+        table_of_csv(b"people\nmany\n", columns)
+    assert columns_of(table_of_csv(b"persons\n1\n", columns)) != columns
+    with pytest.raises(DigestError):
+        schema_of([{"name": "people", "type": "list"}])
 
 
 def test_different_dictionaries_in_chunks_are_decoded() -> None:

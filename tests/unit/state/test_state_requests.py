@@ -144,6 +144,7 @@ def test_a_standing_rule_is_named_as_what_decided(database: Database) -> None:
 @pytest.mark.parametrize(
     "rules",
     [
+        {},
         {"learners": standing(dataset="pay")},
         {"learners": standing(body="wmca")},
         {"learners": standing(decided_by="bob")},
