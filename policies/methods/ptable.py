@@ -213,8 +213,10 @@ def solve_ptable(D: int, V: float, js: int = 0, p_stay: float = 0.0) -> PTable: 
     """The p-table of largest entropy with noise at most ``D``, variance at most ``V``, outcomes 1..``js`` excluded.
 
     Row i (1..D, or 1..D+js+1 where js > 0) minimises sum p log2 p subject to sum p = 1, sum v p = 0,
-    sum v^2 p <= V, |v| <= D, i + v >= 0, i + v not in 1..js, and p(0) >= ``p_stay`` where 0 is allowed. As in
-    ptable 1.0.0, a row that p_stay keeps from reaching V has its p_stay eased by steps of 0.05 until it does.
+    sum v^2 p <= V, |v| <= D, i + v >= 0, i + v not in 1..js, p(0) >= ``p_stay`` where 0 is allowed, and
+    probabilities that rise up to v = 0 and fall from there (ptable's "mono"). As in ptable 1.0.0 and its examples,
+    what keeps a row from reaching V is relaxed: p_stay by steps of 0.05, the single peak in rows with outcomes
+    blocked within reach.
 
     Raises PTableError where a row has no solution with every outcome possible.
 
