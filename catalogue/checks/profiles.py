@@ -103,6 +103,13 @@ def _numbers(profile: Sourced[Profile]) -> Iterator[Fault]:
                 ("rounding", "size_bands", index),
                 "a size band needs minimum ≤ maximum and a base of at least 1",
             )
+    low = document.rounding.zero_below
+    if low is not None and low <= document.frequency.minimum_frequency - 1:
+        yield profile.fault(
+            ("rounding", "zero_below"),
+            "counts from `zero_below` to the minimum frequency would be marked otherwise than empty cells",
+            "raise `zero_below` to the minimum frequency",
+        )
     for name, base in document.rounding.magnitude_base.items():
         if base <= 0:
             yield profile.fault(("rounding", "magnitude_base", name), "a rounding base should be above 0")

@@ -65,6 +65,7 @@ def line_of(file: str, text: str) -> int:
         (PROFILE, "cell_keys:", "dominance: {coalition: 2}\ncell_keys:", "a coalition belongs to the p% rule"),
         (PROFILE, "cell_keys:", "quantiles: [50]\ncell_keys:", "a quantile should lie between 0 and 1; write"),
         (PROFILE, "cell_keys:", "class_disclosure: {dimensions: [pay]}\ncell_keys:", "no dataset under this"),
+        (PROFILE, "cell_keys:", "rounding: {zero_below: 2.5}\ncell_keys:", "counts from `zero_below` to the mini"),
         (PROFILE, "cell_keys:", "rounding: {magnitude_base: {pay: 0}}\ncell_keys:", "a rounding base should"),
         # bodies, agreements, rules
         (BODIES, "area: [E1, E2]", "area: [E1, Beeford]", "`Beeford` is no code of `geography`; the code of"),
