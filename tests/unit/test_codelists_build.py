@@ -1,7 +1,6 @@
 """The committed code lists are what the script makes of the reference data, and hang together."""
 
 import csv
-import os
 from pathlib import Path
 
 import pytest
@@ -14,17 +13,6 @@ CENSUS = build_codelists.REPOSITORY / "examples/census/codelists"
 COMMITTED = [*sorted(LABOUR_MARKET.glob("*.yaml")), *sorted(CENSUS.glob("*.yaml"))]
 
 
-@pytest.fixture(scope="module")
-def reference() -> Path:
-    """The reference data. That it is missing where it was not asked for is no fault; where it was, it is."""
-    path = build_codelists.reference_directory()
-    if (path / "codes").is_dir():
-        return path
-    if "FEDERATION_REFERENCE_DATA" in os.environ:
-        pytest.fail("FEDERATION_REFERENCE_DATA names a directory without reference data")
-    pytest.skip("no reference data: set FEDERATION_REFERENCE_DATA")
-
-
 def header_of(path: Path) -> dict:
     return yaml.safe_load(path.read_text(encoding="utf-8"))
 
@@ -35,17 +23,17 @@ def leaves_of(path: Path) -> list[dict[str, str]]:
 
 
 @pytest.mark.reference
-def test_building_again_gives_the_committed_files(reference: Path, tmp_path: Path) -> None:
+def test_building_again_gives_the_committed_files(reference_data: Path, tmp_path: Path) -> None:
     built = {"labour_market": LABOUR_MARKET, "census": CENSUS}
     out = ["--out", str(tmp_path / "labour_market"), "--census-out", str(tmp_path / "census")]
-    build_codelists.main(["--reference", str(reference), *out])
+    build_codelists.main(["--reference", str(reference_data), *out])
     for name, committed in built.items():
         again = {path.name: path.read_bytes() for path in (tmp_path / name).iterdir()}
         assert again == {path.name: path.read_bytes() for path in committed.iterdir()}
 
 
 @pytest.mark.reference
-def test_every_value_of_the_teaching_file_has_a_code(reference: Path) -> None:
+def test_every_value_of_the_teaching_file_has_a_code(reference_data: Path) -> None:
     columns = {
         "Region": "region", "Residence Type": "residence_type", "Family Composition": "family_composition",
         "Population Base": "population_base", "Sex": "sex", "Age": "age_band", "Marital Status": "marital_status",
@@ -54,7 +42,7 @@ def test_every_value_of_the_teaching_file_has_a_code(reference: Path) -> None:
         "Occupation": "occupation", "Industry": "industry", "Hours worked per week": "hours_worked",
         "Approximated Social Grade": "social_grade",
     }  # fmt: skip
-    with (reference / "census-2011-teaching-sample.csv").open(encoding="utf-8", newline="") as file:
+    with (reference_data / "census-2011-teaching-sample.csv").open(encoding="utf-8", newline="") as file:
         people = list(csv.DictReader(file))
     assert {path.stem for path in CENSUS.glob("*.yaml")} == set(columns.values())
     for column, name in columns.items():
