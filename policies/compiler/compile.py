@@ -19,6 +19,7 @@ from policies.compiler.errors import did_you_mean, refuse, unknown_table
 from policies.compiler.limits import is_exact
 from policies.compiler.parameters import bind_parameters
 from policies.compiler.parse import parse
+from policies.compiler.pivot import expand_pivots
 from policies.compiler.queries import Environment, QueryCompiler
 from policies.compiler.question import question
 from policies.context import Context
@@ -45,10 +46,11 @@ def compile_plan(sql: str, context: Context) -> ClearedPlan:
     tables = _tables(tree, context.catalogue)
     known = {name: Relation(name, ()) for name in tables}
     _check_names(tree, tables, context.catalogue, sql)
+    tree = expand_pivots(tree, sql, context, tables)
     check(tree, known)
     typed = tree.sql(dialect="duckdb")
     # A name follows the text as typed; the text is bound to empty tables for it, and never executed.
-    as_typed = sql if tree == parsed.tree and not tree.find(exp.Pivot) else typed
+    as_typed = sql if tree == parsed.tree else typed
     names = _output_names(as_typed, tables, tree, known)
     compiler = QueryCompiler(sql, context, tables)
     query = compiler.presented(tree, Environment(), tree)

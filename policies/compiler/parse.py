@@ -85,7 +85,10 @@ def parse(sql: str) -> ParsedQuery:
         )
     tree = statements[0]
     if isinstance(tree, exp.Pivot):
+        with_ = tree.args.get("with_")
+        tree.set("with_", None)
         tree = exp.select("*").from_(tree)
+        tree.set("with_", with_)
     return ParsedQuery(sql, tree)
 
 

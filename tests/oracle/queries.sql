@@ -58,3 +58,9 @@ select region, n - lag(n) over (order by region) from (select region, count(*) n
 select max(n), min(n), avg(n) from (select area, count(*) n from people group by area);
 select sum(pay) from (select person_id, sum(pay) pay from people group by person_id);
 select p.region, avg(t) from (select person_id, region, sum(pay) t from people group by person_id, region) p group by 1
+;
+pivot (select region, sex, count(*) n from people group by 1, 2) on sex using sum(n);
+with t as (select region, sex, count(*) n from people where sex = 'F' group by 1, 2) pivot t on sex using sum(n) group by region;
+pivot people on sex using count(*) group by region;
+select * from (select region, sex, count(*) n from people group by 1, 2) pivot (sum(n) for sex in ('F', 'M'));
+pivot (select region, sex, avg(pay) p, count(*) n from people group by 1, 2) on sex in ('F', 'M') using sum(n) as n, max(p) as pay
