@@ -11,7 +11,7 @@ from examples.synthetic.draws import Choice, Integers, Stream, UnitKind, generat
 from examples.synthetic.people import NOBODY, Population
 
 SMALLEST_OF_BAND = np.array([0, 5, 10, 20, 50, 100, 250, 500, 1000])
-VACANCIES_PER_PERSON = 0.05
+VACANCIES_PER_PERSON = 0.2
 VACANCIES_BY_CALENDAR_MONTH = np.array([11, 9, 9, 8, 8, 8, 7, 7, 10, 9, 8, 6], dtype=float)
 SHOWS_PAY = 0.65
 WEEKLY_HOURS = 37.5

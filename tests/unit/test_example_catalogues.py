@@ -13,6 +13,7 @@ from catalogue.models import Role
 from examples.synthetic.generate import generate
 from federation.importing.importer import ImportOptions, draft_dataset
 from federation.settings import Environment, Settings
+from policies.protect import ptable_of
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
@@ -59,6 +60,12 @@ def test_every_dataset_has_an_agreement_and_its_custodian_a_person(catalogue: Ca
     file = yaml.safe_load((EXAMPLES / "labour_market" / "node.yaml").read_text(encoding="utf-8"))
     custodians = {person["body"] for person in file["identity"]["persons"] if "custodian" in person["roles"]}
     assert {dataset.document.custodian for dataset in catalogue.datasets.values()} == custodians
+
+
+@pytest.mark.parametrize("name", ["labour_market", "census"])
+def test_every_profile_has_a_p_table_that_exists(name: str) -> None:
+    for profile in load_catalogue(EXAMPLES / name).profiles.values():
+        assert ptable_of(profile) is not None
 
 
 def stored(dataset: BoundDataset) -> Iterator[tuple[str, str]]:
