@@ -96,8 +96,12 @@ def literal(value: Scalar) -> exp.Expr:
     return number(value) if isinstance(value, int) else exp.Literal.string(value)
 
 
+def named(expression: exp.Expr, name: str) -> exp.Expr:
+    return exp.Alias(this=expression, alias=exp.to_identifier(name))
+
+
 def cast(expression: exp.Expr, to: str) -> exp.Expr:
-    return exp.cast(expression, to, dialect="duckdb")
+    return exp.Cast(this=expression, to=exp.DataType.build(to, dialect="duckdb"))
 
 
 def try_cast(expression: exp.Expr, to: str) -> exp.Expr:
@@ -149,14 +153,14 @@ class Scope:
 
     def from_(self, select: exp.Select, used: frozenset[tuple[str, ...]]) -> exp.Select:
         """Add FROM and those joins that a path in ``used`` goes through."""
-        select = select.from_(exp.to_table(self.names[self.table], alias=self.prefix))
+        select = select.from_(exp.to_table(self.names[self.table], alias=self.prefix), copy=False)
         for join in self.joins:
             if not any(path[: len(join.path)] == join.path for path in used):
                 continue
             left = Field(f'"{join.from_column}"', join.path[:-1])
             right = Field(f'"{join.to_column}"', join.path)
             partner = exp.to_table(self.names[join.table], alias=self.alias(join.path))
-            select = select.join(partner, on=self.equal(left, self, right), join_type="left")
+            select = select.join(partner, on=self.equal(left, self, right), join_type="left", copy=False)
         return select
 
     def equal(self, left: Field, other: Scope, right: Field) -> exp.Expr:
@@ -322,10 +326,10 @@ def membership(scope: Scope, wanted: Membership, number_: int) -> exp.Expr:
     used = frozenset(c.column.field.path for c in wanted.where)
     theirs = other.comparable(key, scope.type_of(wanted.from_field))
     mine = scope.comparable(wanted.from_field, other.type_of(key))
-    matching = other.from_(exp.select(theirs), used)
-    matching = matching.where(exp.Is(this=theirs.copy(), expression=exp.null()).not_())
+    matching = other.from_(exp.select(theirs, copy=False), used)
+    matching = matching.where(exp.Is(this=theirs.copy(), expression=exp.null()).not_(), copy=False)
     for test in wanted.where:
-        matching = matching.where(condition(other, test))
+        matching = matching.where(condition(other, test), copy=False)
     occurs = exp.func("COALESCE", exp.In(this=mine, query=matching.subquery(copy=False)), exp.false())
     return occurs if wanted.present else exp.not_(occurs)
 

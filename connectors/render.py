@@ -34,7 +34,7 @@ from catalogue.fragment import (
     Table,
     Tally,
 )
-from connectors.expressions import WEIGHT_DECIMALS, Types, cast, number
+from connectors.expressions import WEIGHT_DECIMALS, Types, cast, named, number
 from connectors.keys import EarlyKey, Key, LateKey, Scan, entity_keys, mapping, plan_scans, row_keys
 from connectors.layers import (
     Again,
@@ -145,13 +145,13 @@ class _Renderer:
 
     def _integer(self, name: str) -> None:
         self.columns.append(OutputColumn(name))
-        self.final.append(exp.alias_(exp.func("COALESCE", exp.column(name), number(0)), name))
+        self.final.append(named(exp.func("COALESCE", exp.column(name), number(0)), name))
 
     def _decimal(self, name: str, scale: int, *, zero: bool = True, double: bool = False) -> None:
         self.columns.append(OutputColumn(name, scale, double))
         column = exp.column(name)
         value = exp.func("COALESCE", column, cast(number(0), "HUGEINT")) if zero else column
-        self.final.append(exp.alias_(value, name))
+        self.final.append(named(value, name))
 
     def _valued(self, layer: Layer, measure: Measure, where: Where) -> exp.Expr | None:
         """Rows that meet ``where`` and have a value."""
@@ -227,7 +227,7 @@ class _Renderer:
             name = f"{stat.id}_top{rank}"
             self.columns.append(OutputColumn(name, measure.decimals))
             largest = exp.func("LIST_EXTRACT", joined_top(lists, stat.top), number(rank))
-            self.final.append(exp.alias_(cast(exp.func("COALESCE", largest, number(0)), "HUGEINT"), name))
+            self.final.append(named(cast(exp.func("COALESCE", largest, number(0)), "HUGEINT"), name))
 
     def _weighted(self, stat: Magnitude, value: exp.Expr) -> None:
         rows, measure = self.row_layer, stat.measure
@@ -255,16 +255,18 @@ class _Renderer:
                 self._map(key.axis)
         keys = {key: rows.key(key, drop=all(key in keys for keys in shared)).name for key in scan.keys}
         by: list[exp.Expr] = [exp.column(column) for column in keys.values()]
-        outputs = [exp.alias_(exp.column(column), f"k{i}") for i, column in enumerate(keys.values())]
+        outputs = [named(exp.column(column), f"k{i}") for i, column in enumerate(keys.values())]
         if isinstance(layer, EntityLayer):
             by.append(exp.column(layer.entity_column))
-            outputs.append(exp.alias_(exp.column(layer.entity_column), "entity"))
+            outputs.append(named(exp.column(layer.entity_column), "entity"))
         if extra is not None:
             by.append(extra)
-            outputs.append(exp.alias_(extra.copy(), "bin"))
-        outputs += [exp.alias_(tree.copy(), alias) for alias, (tree, _, _) in layer.aggregates.items()]
-        step = exp.select(*outputs).from_(rows.select().subquery("source_rows", copy=False))
-        self.steps.append((name, step.group_by(*by) if by else step))
+            outputs.append(named(extra.copy(), "bin"))
+        outputs += [named(tree.copy(), alias) for alias, (tree, _, _) in layer.aggregates.items()]
+        step = exp.select(*outputs, copy=False).from_(
+            rows.select().subquery("source_rows", copy=False), copy=False
+        )
+        self.steps.append((name, step.group_by(*by, copy=False) if by else step))
         return {key: f"k{i}" for i, key in enumerate(keys)}
 
     def _parts(
@@ -281,10 +283,11 @@ class _Renderer:
                     exp.to_table(self._map(axis), alias=alias),
                     on=map_match(axis, alias, stored),
                     join_type="inner",
+                    copy=False,
                 )
                 parts.append(exp.column("part", table=alias))
             else:
-                select = select.where(exp.Is(this=stored, expression=exp.null()).not_())
+                select = select.where(exp.Is(this=stored, expression=exp.null()).not_(), copy=False)
                 parts.append(stored.copy())
         return select, parts
 
@@ -312,38 +315,45 @@ class _Renderer:
     def _row_block(
         self, layer: Layer, name: str, block: int, keys: tuple[Key, ...], names: Mapping[Key, str]
     ) -> exp.Select:
-        select, parts = self._parts(exp.select().from_(name), block, keys, names, name)
-        select = select.select(*(exp.alias_(part.copy(), f"p{i}") for i, part in enumerate(parts)))
-        select = select.select(*(exp.alias_(tree.copy(), out) for out, tree in layer.outputs.items()))
-        return select.group_by(*parts) if parts else select.select("1 AS one").having(layer.exists())
+        select, parts = self._parts(exp.select().from_(name, copy=False), block, keys, names, name)
+        select = select.select(*(named(part.copy(), f"p{i}") for i, part in enumerate(parts)), copy=False)
+        select = select.select(*(named(tree.copy(), out) for out, tree in layer.outputs.items()), copy=False)
+        return (
+            select.group_by(*parts, copy=False)
+            if parts
+            else select.select("1 AS one", copy=False).having(layer.exists(), copy=False)
+        )
 
     def _entity_block(
         self, layer: Layer, name: str, block: int, keys: tuple[Key, ...], names: Mapping[Key, str], scan: Scan
     ) -> exp.Select:
         """Regroup to the block's own keys where the scan has more, then over entities, then to parts."""
         own = list(dict.fromkeys(names[key] for key in keys))
-        source = exp.select("*").from_(name)
+        source = exp.select("*", copy=False).from_(name, copy=False)
         for key in dict.fromkeys(keys):
             if isinstance(key, EarlyKey):
-                source = source.where(exp.Is(this=exp.column(names[key]), expression=exp.null()).not_())
+                source = source.where(
+                    exp.Is(this=exp.column(names[key]), expression=exp.null()).not_(), copy=False
+                )
         if set(keys) != set(scan.keys):
             again = [
-                exp.alias_(layer.combined(alias, how, k), alias)
-                for alias, (_, how, k) in layer.aggregates.items()
+                named(layer.combined(alias, how, k), alias) for alias, (_, how, k) in layer.aggregates.items()
             ]
             by = [exp.column(column) for column in (*own, "entity")]
-            source = source.select(*by, *again, append=False).group_by(*[column.copy() for column in by])
-        over = exp.select(*(exp.column(column) for column in own)).from_(
-            source.subquery("by_entity", copy=False)
+            source = source.select(*by, *again, append=False, copy=False).group_by(
+                *[column.copy() for column in by], copy=False
+            )
+        over = exp.select(*(exp.column(column) for column in own), copy=False).from_(
+            source.subquery("by_entity", copy=False), copy=False
         )
-        over = over.select(*(exp.alias_(tree.copy(), out) for out, tree in layer.outputs.items()))
+        over = over.select(*(named(tree.copy(), out) for out, tree in layer.outputs.items()), copy=False)
         if not own:
-            return over.select("1 AS one").having(layer.exists())
-        over = over.group_by(*(exp.column(column) for column in own))
-        select = exp.select().from_(over.subquery("by_key", copy=False))
+            return over.select("1 AS one", copy=False).having(layer.exists(), copy=False)
+        over = over.group_by(*(exp.column(column) for column in own), copy=False)
+        select = exp.select().from_(over.subquery("by_key", copy=False), copy=False)
         select, parts = self._parts(select, block, keys, names, "by_key")
-        select = select.select(*(exp.alias_(part, f"p{i}") for i, part in enumerate(parts)))
-        return select.select(*(exp.column(out, table="by_key") for out in layer.outputs))
+        select = select.select(*(named(part, f"p{i}") for i, part in enumerate(parts)), copy=False)
+        return select.select(*(exp.column(out, table="by_key") for out in layer.outputs), copy=False)
 
     def _cells(self, shared: Histogram | None) -> exp.Expr:
         """All blocks one below the other: the driving layer's cells, with what the other layers know of them."""
@@ -356,24 +366,23 @@ class _Renderer:
         for block, definition in enumerate(self.fragment.blocks):
             width = len(definition.axes)
             parts = [f"p{i}" for i in range(width)] or ["one"]
-            select = exp.select().from_(per_layer[0][block].subquery(layers[0].name, copy=False))
+            select = exp.select().from_(per_layer[0][block].subquery(layers[0].name, copy=False), copy=False)
             for layer, blocks in zip(layers[1:], per_layer[1:], strict=True):
                 select = select.join(
                     blocks[block].subquery(layer.name, copy=False),
                     using=list[int | str | exp.Expr](parts),
                     join_type="left",
+                    copy=False,
                 )
-            select = select.select(exp.alias_(cast(number(block), "INTEGER"), "block"))
-            select = select.select(*self._padded(width, layers[0].name))
-            selects.append(select.select(*(tree.copy() for tree in self.final)))
+            select = select.select(named(cast(number(block), "INTEGER"), "block"), copy=False)
+            select = select.select(*self._padded(width, layers[0].name), copy=False)
+            selects.append(select.select(*(tree.copy() for tree in self.final), copy=False))
         return _union(selects)
 
     def _padded(self, width: int, relation: str) -> list[exp.Expr]:
         """``p0``.. of a block, null beyond its axes."""
         return [
-            exp.alias_(
-                cast(exp.column(f"p{i}", table=relation) if i < width else exp.null(), "INTEGER"), f"p{i}"
-            )
+            named(cast(exp.column(f"p{i}", table=relation) if i < width else exp.null(), "INTEGER"), f"p{i}")
             for i in range(self.width)
         ]
 
@@ -385,18 +394,18 @@ class _Renderer:
     def _bin_block(
         self, layer: RowLayer, name: str, block: int, keys: tuple[Key, ...], names: Mapping[Key, str]
     ) -> exp.Select:
-        select, parts = self._parts(exp.select().from_(name), block, keys, names, name)
-        select = select.where(exp.Is(this=exp.column("bin"), expression=exp.null()).not_())
-        columns: list[exp.Expr] = [exp.alias_(cast(number(block), "INTEGER"), "block")]
+        select, parts = self._parts(exp.select().from_(name, copy=False), block, keys, names, name)
+        select = select.where(exp.Is(this=exp.column("bin"), expression=exp.null()).not_(), copy=False)
+        columns: list[exp.Expr] = [named(cast(number(block), "INTEGER"), "block")]
         for i in range(self.width):
             part = parts[i].copy() if i < len(parts) else exp.null()
-            columns.append(exp.alias_(cast(part, "INTEGER"), f"p{i}"))
+            columns.append(named(cast(part, "INTEGER"), f"p{i}"))
         columns.append(exp.column("bin"))
-        columns.append(exp.alias_(cast(sum_(layer.count_all), "BIGINT"), "n"))
+        columns.append(named(cast(sum_(layer.count_all), "BIGINT"), "n"))
         if self.fragment.weight is not None:
             weight = layer.sum_of(sum_(layer.rows.weight()))
-            columns.append(exp.alias_(whole(weight, "HUGEINT"), "w"))
-        return select.select(*columns).group_by(*parts, exp.column("bin"))
+            columns.append(named(whole(weight, "HUGEINT"), "w"))
+        return select.select(*columns, copy=False).group_by(*parts, exp.column("bin"), copy=False)
 
 
 def _union(selects: list[exp.Select]) -> exp.Expr:

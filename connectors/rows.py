@@ -30,6 +30,7 @@ from connectors.expressions import (
     matched,
     measure_bin,
     membership,
+    named,
     number,
     scaled,
     try_cast,
@@ -151,12 +152,14 @@ class Rows:
     def select(self) -> exp.Select:
         """The rows that meet the fragment's conditions, with every named column."""
         where = [self.test(wanted) for wanted in self.fragment.where]
-        columns = [exp.alias_(tree.copy(), name) for name, tree in self.columns.items()]
-        rows = self.scope.from_(exp.select(*columns or [number(1)]), frozenset(self.paths))
+        columns = [named(tree.copy(), name) for name, tree in self.columns.items()]
+        rows = self.scope.from_(exp.select(*columns or [number(1)], copy=False), frozenset(self.paths))
         for relation, on, drop in self.joins:
-            rows = rows.join(relation, on=on, join_type="inner" if drop else "left", dialect="duckdb")
+            rows = rows.join(
+                relation, on=on, join_type="inner" if drop else "left", dialect="duckdb", copy=False
+            )
         for test in where + self.filters:
-            rows = rows.where(test)
+            rows = rows.where(test, copy=False)
         return rows
 
 
