@@ -29,6 +29,7 @@ from catalogue.fragment import (
     Tally,
 )
 from catalogue.leaves import LeafSet
+from catalogue.merge import merge
 from tests.connectors import labour
 from tests.connectors.labour import Market
 from tests.connectors.oracle import Oracle
@@ -175,3 +176,53 @@ def test_generated_fragments_agree_with_the_oracle(market: Market, row_is_unit: 
         assert_agrees(run(market, fragment), fragment, oracle)
 
     check()
+
+
+@pytest.mark.parametrize("row_is_unit", [True, False])
+def test_merged_parts_are_the_whole(tmp_path: Path, row_is_unit: bool) -> None:
+    """Three parts that share no unit, second unit or holding, merged in either order, equal one run over all."""
+    market = Market("parquet", tmp_path)
+    parts = []
+    for number in range(3):
+        rows = labour.make_people(number, 12, 1 if row_is_unit else 3)
+        for row in rows:
+            row["id"] += 1000 * number
+            row["employer"] = None if row["employer"] is None else row["employer"] + 1000 * number
+            row["holding"] = None if row["holding"] is None else f"{row['holding']}{number}"
+        parts.append(rows)
+    employers = [{"emp_id": i, "sic": "AB"[i % 2], "size": i % 7 * 70} for i in range(0, 2003)]
+    market.write(
+        employers=(labour.EMPLOYERS, employers), learners=(labour.LEARNERS, labour.make_learners(9, 40))
+    )
+
+    def answers(fragment: Fragment) -> list[RawCells]:
+        found = []
+        for rows in [*parts, [row for part in parts for row in part]]:
+            market.write(people=(labour.PEOPLE, rows))
+            found.append(run(market, fragment))
+        return found
+
+    @settings(
+        max_examples=15,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+        derandomize=True,
+        database=None,
+    )
+    @given(fragments(market, row_is_unit))
+    def check(fragment: Fragment) -> None:
+        a, b, c, whole = answers(fragment)
+        left = merge(merge(a, b, fragment), c, fragment)
+        right = merge(a, merge(b, c, fragment), fragment)
+        for merged in (left, right):
+            assert merged.cells.schema == whole.cells.schema
+            expected = cells_of(whole, fragment)
+            for cell in expected.values():
+                cell.update({n: pytest.approx(cell[n]) for n in cell if n.endswith("_wsumsq")})
+            assert cells_of(merged, fragment) == expected
+            for id_ in whole.histograms:
+                assert merged.histograms[id_].schema == whole.histograms[id_].schema
+                assert bins_of(merged, fragment, id_) == bins_of(whole, fragment, id_)
+
+    check()
+    market.connector.close()
