@@ -25,6 +25,7 @@ import pyarrow as pa
 import pyarrow.dataset as pads
 from sqlglot import exp
 
+from catalogue.catalogue import BoundDataset
 from catalogue.fragment import Fragment, RawCells, SourceError, SourceFault, Table
 from connectors.cells import read_cells, read_histogram
 from connectors.expressions import columns_of, expressions_of, place
@@ -32,11 +33,19 @@ from connectors.protocol import (
     CancelSignal,
     Capability,
     ColumnType,
+    Finding,
     TypeKind,
     tables_of,
 )
 from connectors.render import Program, render
 from connectors.sources import DatabaseSource, FileSource, Format, Source, snapshot_of
+from connectors.verify import (
+    checks_of,
+    declared_expressions,
+    fault_finding,
+    missing_columns,
+    source_table,
+)
 
 POLL_SECONDS = 0.02
 DESCRIBE_SECONDS = 60.0
@@ -313,6 +322,45 @@ class DuckDBConnector:
         program, _ = self._within(tables_of(fragment), deadline, threading.Event(), work)
         steps = [f"CREATE TEMP TABLE {name} AS\n{_pretty(step)}" for name, step in program.steps]
         return (*steps, _pretty(program.cells), *(_pretty(tree) for tree in program.histograms.values()))
+
+    def verify(
+        self,
+        dataset: BoundDataset,
+        related: Mapping[str, BoundDataset],
+        *,
+        deadline: float,
+        cancel: CancelSignal,
+    ) -> tuple[Finding, ...]:
+        table = source_table(dataset)
+        relations = {name: r for name, r in dataset.document.relationships.items() if r.to in related}
+        others = {r.to: source_table(related[r.to]) for r in relations.values()}
+        others = {name: other for name, other in others.items() if other.connector == table.connector}
+
+        def work(session: _Session) -> tuple[Finding, ...]:
+            select = exp.select("*").from_(_quoted(session.names[table]))
+            found = list(missing_columns(dataset, self._describe(session, select)))
+            if found:
+                return tuple(found)
+            wanted = {table: dict.fromkeys(declared_expressions(dataset))}
+            for relationship in relations.values():
+                if relationship.to in others:
+                    key = f'"{relationship.to_column}"'
+                    wanted.setdefault(others[relationship.to], {})[key] = None
+            types = self._types(session, wanted)
+            checks, found = checks_of(dataset, related, session.names, types)
+            for check in checks:
+                for name, relation in check.maps.items():
+                    session.cursor.register(name, relation)
+                if session.fetch(sql(check.broken))["broken"][0].as_py():
+                    found.append(check.finding)
+            return tuple(found)
+
+        try:
+            return self._within((table, *others.values()), deadline, cancel, work)[0]
+        except SourceError as error:
+            if error.fault in (SourceFault.CANCELLED, SourceFault.TIMEOUT, SourceFault.CHANGED):
+                raise
+            return (fault_finding(dataset.name, error),)
 
     def close(self) -> None:
         self._closing.set()

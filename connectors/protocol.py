@@ -56,6 +56,7 @@ class FindingKind(StrEnum):
     RECORD_KEY_RANGE = "record_key_out_of_range"
     RECORD_KEY_VARIES = "record_key_varies_within_unit"
     UNKNOWN_CODE = "code_outside_code_list"
+    LEVEL_DIFFERS = "coarser_column_contradicts_code_list"
     UNEXPECTED_NULL = "null_in_non_nullable_column"
     OUT_OF_RANGE = "measure_out_of_range"
     WEIGHT = "weight_missing_or_negative"
