@@ -71,7 +71,7 @@ def test_no_expression_makes_a_withheld_value_look_known(expression: str) -> Non
 
 def test_a_total_over_withheld_cells_says_so() -> None:
     shown = show(
-        "SELECT region, sum(starts), count(starts), count(*), max(starts) FROM learners GROUP BY region ORDER BY region",
+        "SELECT region, sum(starts), count(starts), count(*), max(starts) FROM learners GROUP BY ALL ORDER BY ALL",
         LEARNERS,
     )
     assert shown.columns == ["region", "sum(starts)", "count(starts)", "count_star()", "max(starts)"]
@@ -83,7 +83,8 @@ def test_a_total_over_withheld_cells_says_so() -> None:
 
 def test_a_filter_inside_an_aggregate_leaves_withheld_rows_out_by_what_is_known() -> None:
     shown = show(
-        "SELECT sum(starts) FILTER (WHERE area <> 'York') AS known, sum(starts) FILTER (WHERE passes > 15) AS unsure FROM learners",
+        "SELECT sum(starts) FILTER (WHERE area <> 'York') AS known,"
+        " sum(starts) FILTER (WHERE passes > 15) AS unsure FROM learners",
         LEARNERS,
     )
     assert shown.rows == rows("200 [u] | [c]")
@@ -236,7 +237,8 @@ def test_unions_line_statuses_up_by_position_or_by_name() -> None:
         City of Leeds     | 0
     """)
     by_name = show(
-        "SELECT area, starts FROM learners UNION ALL BY NAME SELECT passes, area FROM learners WHERE area = 'Dover' ORDER BY ALL",
+        "SELECT area, starts FROM learners UNION ALL BY NAME"
+        " SELECT passes, area FROM learners WHERE area = 'Dover' ORDER BY ALL",
         LEARNERS,
     )
     assert by_name.rows == rows("""
