@@ -101,15 +101,25 @@ _CONSTRUCTS: tuple[type[exp.Expr], ...] = (
 _JOIN_METHODS = {"", "NATURAL", "ASOF"}
 
 
-def check(query: exp.Expr, relations: Mapping[str, Relation]) -> None:
-    """Refuse every construct of ``query`` that is not on the list, with its place; all of them at once."""
+def checked(query: exp.Expr, relations: Mapping[str, Relation]) -> exp.Query:
+    """``query``, once it holds only constructs on the list.
+
+    Raises RefusalError with every one that is not, each with its place.
+    """
     if not isinstance(query, exp.Query):
-        raise _unsupported(query, "Something other than one SELECT")
+        raise refuse(
+            Code.NOT_ONE_SELECT,
+            query,
+            "The statement is not a SELECT.",
+            "One SELECT is run over protected cells, nothing else.",
+            "Write one SELECT.",
+        )
     ctes = {cte.alias.lower() for cte in query.find_all(exp.CTE)}
     known = ctes | {name.lower() for name in relations}
     refusals = [r for node in query.walk() for error in _faults(node, known) for r in error.refusals]
     if refusals:
         raise RefusalError(*dict.fromkeys(refusals))
+    return query
 
 
 def _faults(node: exp.Expr, relations: set[str]) -> Iterator[RefusalError]:
@@ -226,7 +236,10 @@ def _verify(node: dict[str, Any], relations: set[str], query: exp.Expr) -> None:
         if class_ == "STAR" and (node.get("columns") or node.get("expr")):
             raise _unsupported(query, "COLUMNS()")
         return
-    if "literal" in node or "kind" in node or kind is None:
+    for extra in ("sample", "at_clause"):
+        if node.get(extra) is not None:
+            raise _unsupported(query, extra.upper())
+    if "literal" in node or "kind" in node or not isinstance(kind, str):
         return
     if kind == "TABLE_FUNCTION":
         name = node["function"]["function_name"]

@@ -53,14 +53,7 @@ def bind(query: exp.Query, relations: Mapping[str, Relation]) -> exp.Query:
             "Names are resolved before anything runs.",
             "Write the query with plain SELECTs, CTEs and derived tables.",
         ) from error
-    if not isinstance(bound, exp.Query):
-        raise refuse(
-            Code.NOT_ONE_SELECT,
-            query,
-            "The query is not a SELECT.",
-            "One SELECT is run.",
-            "Write one SELECT.",
-        )
+    assert isinstance(bound, exp.Query)
     for select in list(bound.find_all(exp.Select)):
         _inline_windows(select)
         _expand_group_by_all(select)

@@ -19,7 +19,7 @@ _NODES: dict[type[exp.Expr], str] = {
 }
 
 
-def bind_clock(query: exp.Query, clock: datetime | None) -> exp.Query:
+def bind_clock(query: exp.Expr, clock: datetime | None) -> exp.Expr:
     """A copy of ``query`` in which the date and the time of day are those of ``clock`` (with a time zone; as UTC).
 
     >>> import sqlglot
@@ -50,6 +50,4 @@ def bind_clock(query: exp.Query, clock: datetime | None) -> exp.Query:
         )
         return exp.cast(text, exp.DType.TIMESTAMPTZ if name in _INSTANTS else exp.DType.TIMESTAMP)
 
-    bound = query.copy().transform(literal, copy=False)
-    assert isinstance(bound, exp.Query)
-    return bound
+    return query.transform(literal)

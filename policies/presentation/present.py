@@ -7,7 +7,7 @@ from datetime import datetime
 
 from sqlglot import exp
 
-from policies.presentation.allow import check, verify_with_duckdb
+from policies.presentation.allow import checked, verify_with_duckdb
 from policies.presentation.bind import DIALECT, bind
 from policies.presentation.clock import bind_clock
 from policies.presentation.model import OutputColumn, Presentation, Relation
@@ -30,9 +30,7 @@ def present(
     Raises RefusalError: unsupported_syntax, unknown_function, unknown_table, unknown_column, ambiguous_column or
     status_not_traceable, decided from the query alone.
     """
-    timed = bind_clock(query, clock)
-    check(timed, relations)
-    bound = bind(timed, relations)
+    bound = bind(checked(bind_clock(query, clock), relations), relations)
     rewritten, columns, notes = add_statuses(bound, relations)
     final, outputs = _finished(rewritten, columns, output_names)
     sql = final.sql(DIALECT)
