@@ -541,7 +541,7 @@ def _order_of_output(select: exp.Select, order: exp.Order | None) -> exp.Order |
 def _padded(branch: Rewritten, need: set[int], names: list[str]) -> exp.Query:
     """A branch of a set operation that returns its values, then a companion at each position of ``need``."""
     have = {i for i, status in enumerate(branch.columns.values()) if status}
-    if have == need and isinstance(branch.query, exp.Select):
+    if have == need and list(branch.columns) == names and isinstance(branch.query, exp.Select):
         return branch.query
     projections: list[exp.Expr] = [
         named(exp.column(quoted(own), table=ROWS), name)

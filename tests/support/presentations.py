@@ -18,6 +18,9 @@ from policies.cells import Status
 from policies.presentation.model import Column, Presentation, Relation
 from policies.presentation.present import present
 
+#: One engine for all tests, a cursor each: registered tables are a cursor's own.
+ENGINE = duckdb.connect()
+
 _BY_MARK = {status.mark: status for status in Status}
 
 
@@ -84,7 +87,7 @@ class Shown:
 
 def planned(sql: str, *tables: Table, clock: datetime | None = None) -> Presentation:
     """The presentation of ``sql`` over ``tables``, its columns named as DuckDB names them."""
-    with duckdb.connect() as plain:
+    with ENGINE.cursor() as plain:
         for each in tables:
             plain.register(each.relation.name, each.plain())
         names = [column[0] for column in plain.execute(f"DESCRIBE {sql}").fetchall()]
@@ -95,7 +98,7 @@ def planned(sql: str, *tables: Table, clock: datetime | None = None) -> Presenta
 def show(sql: str, *tables: Table, clock: datetime | None = None) -> Shown:
     """Plan ``sql`` over ``tables`` and run it in an engine of the test's own."""
     presentation = planned(sql, *tables, clock=clock)
-    with duckdb.connect() as engine:
+    with ENGINE.cursor() as engine:
         for each in tables:
             engine.register(each.relation.name, each.contents)
         contents = engine.sql(presentation.sql).to_arrow_table()
