@@ -101,7 +101,7 @@ _CONSTRUCTS: tuple[type[exp.Expr], ...] = (
 _JOIN_METHODS = {"", "NATURAL", "ASOF"}
 
 
-def checked(query: exp.Expr, relations: Mapping[str, Relation]) -> exp.Query:
+def check(query: exp.Expr, relations: Mapping[str, Relation]) -> exp.Query:
     """``query``, once it holds only constructs on the list.
 
     Raises RefusalError with every one that is not, each with its place.

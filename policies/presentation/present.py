@@ -1,4 +1,4 @@
-"""From a query over cells to the SQL that runs: allowed, bound, given statuses, regenerated and checked again."""
+"""From a query over cells to the SQL that runs: allowed, bound, given statuses, regenerated and check again."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import datetime
 
 from sqlglot import exp
 
-from policies.presentation.allow import checked, verify_with_duckdb
+from policies.presentation.allow import check, verify_with_duckdb
 from policies.presentation.bind import DIALECT, bind
 from policies.presentation.clock import bind_clock
 from policies.presentation.model import OutputColumn, Presentation, Relation
@@ -30,7 +30,7 @@ def present(
     Raises RefusalError: unsupported_syntax, unknown_function, unknown_table, unknown_column, ambiguous_column or
     status_not_traceable, decided from the query alone.
     """
-    bound = bind(checked(bind_clock(query, clock), relations), relations)
+    bound = bind(check(bind_clock(query, clock), relations), relations)
     rewritten, columns, notes = add_statuses(bound, relations)
     final, outputs = _finished(rewritten, columns, output_names)
     sql = final.sql(DIALECT)
