@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+import yaml
 
 from examples.synthetic.draws import Floats, Integers
 
@@ -37,7 +38,8 @@ class Codes:
 
     def __init__(self, codelist: str) -> None:
         self.rows = rows(CODELISTS / f"{codelist}.csv")
-        self.leaf = list(self.rows[0])[-3 if "population" in self.rows[0] else -2]
+        header = yaml.safe_load((CODELISTS / f"{codelist}.yaml").read_text(encoding="utf-8"))
+        self.leaf: str = header["levels"][-1]["name"]
         self.codes = [row[self.leaf] for row in self.rows]
         self.index = {code: position for position, code in enumerate(self.codes)}
 

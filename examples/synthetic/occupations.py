@@ -20,7 +20,7 @@ ATTAINMENT_OF_QUALIFICATION = {
 
 @dataclass(frozen=True)
 class Occupations:
-    """``of_worker`` draws a unit group for :func:`worker_group`; ``of_vacancy`` for a section.
+    """``of_worker`` draws a unit group for a ``worker_group``; ``of_vacancy`` for a section.
 
     ``hourly_pay`` (pounds, full-time, 2025) is by unit group, ``part_time`` by (sub-major group, sex, age class).
     """
@@ -31,11 +31,13 @@ class Occupations:
     of_vacancy: Choice
     hourly_pay: Floats
     part_time: Floats
+    sections: int
 
-
-def worker_group(self_employed: Integers, section: Integers, sex: Integers, attainment: Integers) -> Integers:
-    """The group of ``Occupations.of_worker`` that a worker is in (SIC has 21 sections)."""
-    return ((self_employed * 21 + section) * SEXES + sex) * len(ATTAINMENTS) + attainment
+    def worker_group(
+        self, self_employed: Integers, section: Integers, sex: Integers, attainment: Integers
+    ) -> Integers:
+        """The group of ``of_worker`` that a worker is in."""
+        return ((self_employed * self.sections + section) * SEXES + sex) * len(ATTAINMENTS) + attainment
 
 
 def build_occupations(random: np.random.Generator, industries: Codes) -> Occupations:
@@ -71,5 +73,11 @@ def build_occupations(random: np.random.Generator, industries: Codes) -> Occupat
     part_time = assumptions.column(facts, "percent_part_time") / 100
     odds = (part_time / (1 - part_time))[:, None, None] * np.array([0.55, 1.5])[:, None] * [2.2, 0.8, 2.0]
     return Occupations(
-        codes, sub_major, Choice(weights.reshape(-1, len(codes))), Choice(by_unit), pay, odds / (1 + odds)
+        codes=codes,
+        sub_major=sub_major,
+        of_worker=Choice(weights.reshape(-1, len(codes))),
+        of_vacancy=Choice(by_unit),
+        hourly_pay=pay,
+        part_time=odds / (1 + odds),
+        sections=len(sections),
     )
