@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -27,6 +27,7 @@ class Dimension:
     """What a dataset can be cut by: one leaf variable with its code list, or a measure on its declared grid.
 
     Leaf ``i < codelist.size`` (or grid bin i) is a value; the last leaf is the null leaf where ``nullable``.
+    ``areas`` are the masks of the registered custom areas of the dataset on this code list.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Dimension:
     grid: Grid | None
     nullable: bool
     sensitive: bool
+    areas: frozenset[int] = frozenset()
 
     @property
     def size(self) -> int:
@@ -71,7 +73,7 @@ class Dimension:
         full = self.full.mask
         null = 1 << self.size - 1 if self.nullable else 0
         base = self.codelist.free_masks if self.codelist is not None else frozenset()
-        return base | {full, full & ~null} | ({null} if null else set())
+        return base | self.areas | {full, full & ~null} | ({null} if null else set())
 
 
 @dataclass(frozen=True)
@@ -129,7 +131,9 @@ def measure_grid(variable: Variable) -> Grid | None:
     )
 
 
-def bind_dataset(document: Dataset, codelists: Mapping[str, CodeList]) -> BoundDataset:
+def bind_dataset(
+    document: Dataset, codelists: Mapping[str, CodeList], areas: Iterable[CustomArea] = ()
+) -> BoundDataset:
     """Resolve a validated dataset. A measure with a full grid (minimum, maximum, step) is also a dimension.
 
     A dimension whose column holds codes of a coarser level has that level's codes as its leaves.
@@ -144,9 +148,22 @@ def bind_dataset(document: Dataset, codelists: Mapping[str, CodeList]) -> BoundD
             codelist = codelists[variable.codelist]
             if variable.level is not None:
                 codelist = codelist.cut(variable.level)
+            registered = frozenset(
+                _area_mask(area, codelist)
+                for area in areas
+                if area.dataset == document.dataset and area.codelist == codelist.name
+            )
             dimensions[name] = Dimension(
-                name, expression, codelist, None, variable.nullable, variable.sensitive
+                name, expression, codelist, None, variable.nullable, variable.sensitive, registered
             )
         elif variable.role is Role.MEASURE and (grid := measure_grid(variable)) is not None:
             dimensions[name] = Dimension(name, expression, None, grid, variable.nullable, variable.sensitive)
     return BoundDataset(document, dimensions)
+
+
+def _area_mask(area: CustomArea, codelist: CodeList) -> int:
+    mask = 0
+    for code in area.codes:
+        leaves = codelist.leaves_of(code)
+        mask |= leaves.mask if leaves is not None else 0
+    return mask

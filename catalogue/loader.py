@@ -146,11 +146,15 @@ def _read_document(
 
 def _bind(draft: Draft) -> Catalogue:
     codelists = _documents(draft.codelists)
+    areas = list(_documents(draft.areas).values())
     others = (draft.datasets, draft.profiles, draft.bodies, draft.agreements, draft.areas, draft.rules)
     documents = [sourced.document for group in others for sourced in group.values()]
     return Catalogue(
         datasets=MappingProxyType(
-            {name: bind_dataset(document, codelists) for name, document in _documents(draft.datasets).items()}
+            {
+                name: bind_dataset(document, codelists, areas)
+                for name, document in _documents(draft.datasets).items()
+            }
         ),
         codelists=codelists,
         profiles=_documents(draft.profiles),

@@ -42,7 +42,9 @@ def compile_plan(sql: str, context: Context) -> ClearedPlan:
     parsed = parse(sql)
     tree = bind_parameters(parsed.tree, context, sql)
     clock = datetime.combine(context.today, time(), UTC)
-    tree = bind_clock(tree, clock)
+    timed = bind_clock(tree, clock)
+    assert isinstance(timed, exp.Query)
+    tree = timed
     tables = _tables(tree, context.catalogue)
     known = {name: Relation(name, ()) for name in tables}
     _check_names(tree, tables, context.catalogue, sql)

@@ -57,10 +57,28 @@ class JurisdictionPass:
         codelist = ref.dimension.codelist
         if codelist is None or codelist.name != self._terms.codelist:
             return None
+        if codelist.size != self._permitted.atoms[0].size:
+            self._check_coarse(dimension, codelist)
+            return None
         atoms = [ref.dimension.widen(atom) for atom in self._permitted.atoms]
         if ref.dimension.null_leaf is not None:
             atoms.append(LeafSet.of([ref.dimension.null_leaf], ref.dimension.size))
         return atoms
+
+    def _check_coarse(self, dimension: str, codelist: CodeList) -> None:
+        """A column of coarser codes shows no area by itself if its level is the one that is shown elsewhere."""
+        assert self._terms is not None
+        levels = [level.name for level in codelist.levels]
+        if self._terms.elsewhere not in levels[:-1]:
+            return
+        raise refuse(
+            Code.OUTSIDE_JURISDICTION,
+            f"“{dimension}” holds areas finer than the agreement shows, without the body's own areas to tell apart.",
+            f"The agreement shows the body's own areas in full and others by {self._terms.elsewhere}.",
+            f"Ask by {self._terms.elsewhere}.",
+            None,
+            self._sql,
+        )
 
     def _closure(self, leaves: LeafSet, atoms: Sequence[LeafSet]) -> LeafSet:
         closure = LeafSet.empty(leaves.size)
