@@ -21,6 +21,7 @@ from sqlalchemy.orm import Session
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from federation.state.errors import SchemaUnknown, StateConflict, StateError, StateUnavailable
+from federation.state.private import OWNER_ONLY
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 BUSY_TIMEOUT_SECONDS = 15
@@ -45,10 +46,7 @@ class Database:
             SchemaUnknown: the database was written by a newer version.
             StateUnavailable: it cannot be opened.
         """
-        url = (
-            URL.create("sqlite", database=str(location)) if isinstance(location, Path) else make_url(location)
-        )
-        database = cls(_engine(url))
+        database = cls(_engine(_sqlite_url(location) if isinstance(location, Path) else make_url(location)))
         database.migrate()
         return database
 
@@ -92,6 +90,16 @@ class Database:
 
     def close(self) -> None:
         self.engine.dispose()
+
+
+def _sqlite_url(path: Path) -> URL:
+    """The file exists, for its owner alone, before SQLite opens it: its log and index take over the mode."""
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path.touch(mode=OWNER_ONLY)
+    except OSError as error:
+        raise StateUnavailable(f"the state database cannot be created ({error.strerror})") from None
+    return URL.create("sqlite", database=str(path))
 
 
 def _engine(url: URL) -> Engine:

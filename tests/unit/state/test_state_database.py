@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -55,6 +56,19 @@ def test_sqlite_is_set_up_for_safety(database: Database) -> None:
             for name in ("journal_mode", "synchronous", "foreign_keys", "recursive_triggers")
         }
     assert pragmas == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "recursive_triggers": 1}
+
+
+def test_the_database_is_its_owners_alone(database: Database, tmp_path: Path) -> None:
+    with database.write() as session:
+        submitted(session)
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()}
+    assert modes == dict.fromkeys(("state.sqlite", "state.sqlite-wal", "state.sqlite-shm"), 0o600)
+
+
+def test_a_directory_that_cannot_be_made_is_unavailable(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(StateUnavailable):
+        Database.open(tmp_path / "file" / "state.sqlite")
 
 
 def test_tables_are_postgresql_too() -> None:
