@@ -101,25 +101,26 @@ _CONSTRUCTS: tuple[type[exp.Expr], ...] = (
 _JOIN_METHODS = {"", "NATURAL", "ASOF"}
 
 
-def check(query: exp.Expr, relations: Mapping[str, Relation]) -> exp.Query:
-    """``query``, once it holds only constructs on the list.
+def one_select(statement: exp.Expr) -> exp.Query:
+    """``statement``, if it is a SELECT. Raises RefusalError(not_one_select)."""
+    if isinstance(statement, exp.Query):
+        return statement
+    raise refuse(
+        Code.NOT_ONE_SELECT,
+        statement,
+        "The statement is not a SELECT.",
+        "One SELECT is run over protected cells, nothing else.",
+        "Write one SELECT.",
+    )
 
-    Raises RefusalError with every one that is not, each with its place.
-    """
-    if not isinstance(query, exp.Query):
-        raise refuse(
-            Code.NOT_ONE_SELECT,
-            query,
-            "The statement is not a SELECT.",
-            "One SELECT is run over protected cells, nothing else.",
-            "Write one SELECT.",
-        )
+
+def check(query: exp.Query, relations: Mapping[str, Relation]) -> None:
+    """Refuse every construct of ``query`` that is not on the list, each with its place, all of them at once."""
     ctes = {cte.alias.lower() for cte in query.find_all(exp.CTE)}
     known = ctes | {name.lower() for name in relations}
     refusals = [r for node in query.walk() for error in _faults(node, known) for r in error.refusals]
     if refusals:
         raise RefusalError(*dict.fromkeys(refusals))
-    return query
 
 
 def _faults(node: exp.Expr, relations: set[str]) -> Iterator[RefusalError]:

@@ -19,7 +19,7 @@ _NODES: dict[type[exp.Expr], str] = {
 }
 
 
-def bind_clock(query: exp.Expr, clock: datetime | None) -> exp.Expr:
+def bind_clock(query: exp.Query, clock: datetime | None) -> exp.Query:
     """A copy of ``query`` in which the date and the time of day are those of ``clock`` (with a time zone; as UTC).
 
     >>> import sqlglot
@@ -50,4 +50,7 @@ def bind_clock(query: exp.Expr, clock: datetime | None) -> exp.Expr:
         )
         return exp.cast(text, exp.DType.TIMESTAMPTZ if name in _INSTANTS else exp.DType.TIMESTAMP)
 
-    return query.transform(literal)
+    bound = query.copy()
+    for node in list(bound.find_all(*_NODES, exp.Anonymous)):
+        node.replace(literal(node))
+    return bound

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from sqlglot import exp
 
-from policies.presentation.allow import check, verify_with_duckdb
+from policies.presentation.allow import check, one_select, verify_with_duckdb
 from policies.presentation.bind import DIALECT, bind
 from policies.presentation.clock import bind_clock
 from policies.presentation.model import OutputColumn, Presentation, Relation
@@ -30,7 +30,9 @@ def present(
     Raises RefusalError: unsupported_syntax, unknown_function, unknown_table, unknown_column, ambiguous_column or
     status_not_traceable, decided from the query alone.
     """
-    bound = bind(check(bind_clock(query, clock), relations), relations)
+    timed = bind_clock(one_select(query), clock)
+    check(timed, relations)
+    bound = bind(timed, relations)
     rewritten, columns, notes = add_statuses(bound, relations)
     final, outputs = _finished(rewritten, columns, output_names)
     sql = final.sql(DIALECT)
