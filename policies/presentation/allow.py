@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import duckdb
@@ -196,6 +196,11 @@ _RELATIONS = {"BASE_TABLE", "SUBQUERY", "JOIN", "TABLE_FUNCTION", "EXPRESSION_LI
 _MODIFIERS = {"ORDER_MODIFIER", "LIMIT_MODIFIER", "LIMIT_PERCENT_MODIFIER", "DISTINCT_MODIFIER"}
 _ORDERS = {"ORDER_DEFAULT", "ASCENDING", "DESCENDING", "ORDER_ASCENDING", "ORDER_DESCENDING"}
 
+#: What is null, empty or a default says nothing that the walk looks for.
+_SERIALISE = (
+    "SELECT json_serialize_sql(?::VARCHAR, skip_null := true, skip_empty := true, skip_default := true)"
+)
+
 _local = threading.local()
 
 
@@ -212,19 +217,26 @@ def verify_with_duckdb(sql: str, relations: Mapping[str, Relation], query: exp.E
 
     Raises RefusalError: unknown_function, unknown_table or unsupported_syntax.
     """
-    row = _engine().execute("SELECT json_serialize_sql(?::VARCHAR)", [sql]).fetchone()
+    verify_all_with_duckdb([sql], relations, query)
+
+
+def verify_all_with_duckdb(
+    statements: Sequence[str], relations: Mapping[str, Relation], query: exp.Expr
+) -> None:
+    """``verify_with_duckdb`` for several statements in one parse, each of which must be one SELECT."""
+    row = _engine().execute(_SERIALISE, [";\n".join(statements)]).fetchone()
     parsed: dict[str, Any] = json.loads(row[0]) if row else {}
-    statements = parsed.get("statements", [])
-    if len(statements) != 1:
+    found = parsed.get("statements", [])
+    if len(found) != len(statements):
         raise _unsupported(query, "A statement that DuckDB does not read as one SELECT")
-    nodes = list(_dicts(statements[0]))
-    ctes = {entry["key"].lower() for n in nodes if "cte_map" in n for entry in n["cte_map"]["map"]}
-    ctes |= {n["cte_name"].lower() for n in nodes if "cte_name" in n} | {
-        n["ctename"].lower() for n in nodes if "ctename" in n
-    }
-    known = ctes | {name.lower() for name in relations}
-    for node in nodes:
-        _verify(node, known, query)
+    for statement in found:
+        nodes = list(_dicts(statement))
+        ctes = {
+            entry["key"].lower() for n in nodes if "cte_map" in n for entry in n["cte_map"].get("map", [])
+        }
+        known = ctes | {name.lower() for name in relations}
+        for node in nodes:
+            _verify(node, known, query)
 
 
 def _verify(node: dict[str, Any], relations: set[str], query: exp.Expr) -> None:
@@ -248,7 +260,7 @@ def _verify(node: dict[str, Any], relations: set[str], query: exp.Expr) -> None:
             raise unknown_function(_place(query, name), name)
         return
     if kind == "BASE_TABLE":
-        if node["schema_name"] or node["catalog_name"] or node["table_name"].lower() not in relations:
+        if node.get("schema_name") or node.get("catalog_name") or node["table_name"].lower() not in relations:
             raise refuse(
                 Code.UNKNOWN_TABLE,
                 query,

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from sqlglot import exp
 
-from policies.presentation.allow import check, one_select, verify_with_duckdb
+from policies.presentation.allow import check, one_select, verify_all_with_duckdb
 from policies.presentation.bind import DIALECT, bind
 from policies.presentation.clock import bind_clock
 from policies.presentation.model import OutputColumn, Presentation, Relation
@@ -36,8 +36,7 @@ def present(
     rewritten, columns, notes = add_statuses(bound, relations)
     final, outputs = _finished(rewritten, columns, output_names)
     sql = final.sql(DIALECT)
-    for each in (sql, *(n.sql for n in notes)):
-        verify_with_duckdb(each, relations, query)
+    verify_all_with_duckdb([sql, *(n.sql for n in notes)], relations, query)
     return Presentation(sql, outputs, notes)
 
 
