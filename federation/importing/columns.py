@@ -64,19 +64,17 @@ def describe_columns(staged: Staged, limit: int) -> tuple[Column, ...]:
     for name in staged.columns:
         c = quoted(name)
         number = rf"regexp_full_match({c}, '-?\d{{1,18}}(\.\d+)?')"
-        whole = rf"regexp_full_match({c}, '-?\d{{1,18}}(\.0+)?')"
+        value = f"try_cast({c} AS DECIMAL(38, 6))"
         parts += [
             f"count({c})",
             f"approx_count_distinct({c})",
             f"count(*) FILTER (WHERE {number})",
-            f"count(*) FILTER (WHERE {whole})",
-            rf"count(*) FILTER (WHERE regexp_full_match({c}, '-?0\d+'))",
+            f"count(*) FILTER (WHERE ({c} LIKE '0_%' OR {c} LIKE '-0_%') AND NOT contains({c}, '.'))",
             f"count(*) FILTER (WHERE contains({c}, '.'))",
-            rf"count(*) FILTER (WHERE regexp_full_match({c}, '\d{{4}}-\d{{2}}-\d{{2}}([ T].*)?') "
-            f"AND try_cast({c} AS TIMESTAMP) IS NOT NULL)",
+            f"count(*) FILTER (WHERE {c} LIKE '____-__-__%' AND try_cast({c} AS TIMESTAMP) IS NOT NULL)",
             f"max(length(rtrim(split_part({c}, '.', 2), '0'))) FILTER (WHERE {number})",
-            f"min(try_cast({c} AS DECIMAL(38, 6))) FILTER (WHERE {number})",
-            f"max(try_cast({c} AS DECIMAL(38, 6))) FILTER (WHERE {number})",
+            f"min({value}) FILTER (WHERE {number})",
+            f"max({value}) FILTER (WHERE {number})",
         ]
     facts = staged.connection.execute(f"SELECT {', '.join(parts)} FROM staged").fetchone()
     assert facts is not None
@@ -89,8 +87,8 @@ def describe_columns(staged: Staged, limit: int) -> tuple[Column, ...]:
 
 
 def _column(staged: Staged, name: str, variable: str, facts: tuple[object, ...], limit: int) -> Column:
-    values, distinct, numbers, whole, padded, pointed, dates, places = (int(str(f or 0)) for f in facts[:8])
-    low, high = (Decimal(str(fact)) if fact is not None else None for fact in facts[8:])
+    values, distinct, numbers, padded, pointed, dates, places = (int(str(f or 0)) for f in facts[:7])
+    low, high = (Decimal(str(fact)) if fact is not None else None for fact in facts[7:])
     if distinct <= 2 * limit:
         counted = staged.connection.execute(f"SELECT count(DISTINCT {quoted(name)}) FROM staged").fetchone()
         distinct = int(counted[0]) if counted else 0
@@ -101,7 +99,7 @@ def _column(staged: Staged, name: str, variable: str, facts: tuple[object, ...],
     elif padded or numbers < values:
         holds = Holds.TEXT
     else:
-        holds = Holds.WHOLE_NUMBERS if whole == values else Holds.DECIMALS
+        holds = Holds.WHOLE_NUMBERS if places == 0 else Holds.DECIMALS
     # Mostly numbers, with more different values than a code list has: the few others are mistakes or marks.
     mixed = values - numbers if not padded and 0.9 * values <= numbers < values and distinct > limit else 0
     return Column(
