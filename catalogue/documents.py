@@ -43,7 +43,8 @@ def _fault(model: type[BaseModel], source: Source, detail: ErrorDetails) -> Faul
     path = steps
     while path and path not in source.marks:
         path = path[:-1]
-    name = str(path[-1]) if path else ""
+    # An item of a list is called by the key of the list.
+    name = next((step for step in reversed(path) if isinstance(step, str)), "")
     kind, given = detail["type"], detail["input"]
     if kind == "missing":
         return source.fault(steps[:-1], f"`{steps[-1]}` is missing", f"add `{steps[-1]}: …`")

@@ -14,7 +14,7 @@ from catalogue.models import Role
 from federation.importing.columns import Candidate, Column, Holds
 from federation.importing.staging import quoted
 
-RECORD_KEY_COLUMN = "record_key"
+RECORD_KEY_COLUMN = "rkey"
 OLDEST = 120
 _STEPS = 1_000
 
@@ -66,6 +66,7 @@ def dataset_yaml(
     ]
     for item in candidates:
         lines += _variable(item)
+    lines.append(f"  {RECORD_KEY_COLUMN}: {{role: record_key, title: Record key}}")
     return "\n".join(lines) + "\n"
 
 

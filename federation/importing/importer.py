@@ -8,14 +8,8 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
 
-import pyarrow as pa
-
-from catalogue.codelist_source import CodeListDocument, build_codelist
-from catalogue.documents import snake, validate
-from catalogue.draft import Kind
-from catalogue.loader import declared_names
+from catalogue.documents import snake
 from catalogue.models import Role
-from catalogue.yaml_source import read_yaml
 from federation.importing import drafting
 from federation.importing.columns import (
     MAXIMUM_DECIMALS,
@@ -26,12 +20,10 @@ from federation.importing.columns import (
     describe_columns,
 )
 from federation.importing.drafting import RECORD_KEY_COLUMN, Naming
+from federation.importing.existing import Existing, as_documented, documented, settled, uncovered
 from federation.importing.problems import SHOWN_ROWS, ImportRefused, rows_text
-from federation.importing.record_keys import record_keys
-from federation.importing.staging import Staged, literal, quoted, stage
-
-_KEY_BATCH = 100_000
-_DECIMAL_DIGITS = 18
+from federation.importing.staging import Staged, quoted, stage
+from federation.importing.storing import DECIMAL_DIGITS, codes_of, write_data, write_keys
 
 
 @dataclass(frozen=True)
@@ -41,7 +33,7 @@ class ImportOptions:
     ``unit`` is the column with the units' pseudonyms; ``one_row_per_unit`` says that none stands twice, which is
     verified. ``decimals`` gives the decimal places of measures by column name (default: as many as the data has,
     at most 6). ``null_values`` are texts that mean no value. ``codelist_limit`` is the largest number of different
-    codes of which a code list is drafted. ``replace`` overwrites drafts that were edited since.
+    codes of which a code list is drafted. ``existing`` says what to do where the dataset was drafted before.
     """
 
     unit: str
@@ -55,7 +47,7 @@ class ImportOptions:
     decimals: Mapping[str, int] = field(default_factory=dict)
     null_values: tuple[str, ...] = ()
     codelist_limit: int = 500
-    replace: bool = False
+    existing: Existing = Existing.REFUSE
 
 
 @dataclass(frozen=True)
@@ -86,19 +78,25 @@ def draft_dataset(path: Path, directory: Path, key_secret: bytes, options: Impor
     with tempfile.TemporaryDirectory(prefix=".import-", dir=directory) as folder:
         workspace = Path(folder)
         with stage(path, workspace, options.null_values) as staged:
+            document = documented(directory, name) if options.existing is Existing.KEEP else None
             candidates = _candidates(staged, options)
+            if document is not None:
+                candidates = as_documented(directory, document, candidates)
             units = _check_units(staged, options)
             notes = tuple(_notes(staged, candidates, options))
             naming = Naming(
                 name, options.unit_name, options.unit_plural, options.custodian, options.profile, options.connector,
                 f"{name}.parquet", options.one_row_per_unit,
             )  # fmt: skip
-            drafts = _drafts(staged, naming, options, candidates, notes)
-            kept = _settled(directory, drafts, options)
-            notes += tuple(_uncovered(staged, directory, candidates, kept))
-            _write_keys(staged, options.unit, key_secret)
+            drafts: dict[str, str] = {}
+            kept: tuple[str, ...] = (f"datasets/{name}.yaml",)
+            if document is None:
+                drafts = _drafts(staged, naming, options, candidates, notes)
+                kept = settled(directory, drafts, options.existing)
+                notes += tuple(uncovered(staged, directory, candidates, kept))
+            write_keys(staged, options.unit, key_secret)
             data = workspace / naming.location
-            _write_data(staged, candidates, options.unit, data)
+            write_data(staged, candidates, options.unit, data)
         written = _move(directory, workspace, {k: v for k, v in drafts.items() if k not in kept}, data)
     roles = {c.column.variable: c.role for c in candidates if c.role is not None}
     return Imported(name, staged.rows, units, roles, written, kept, notes)
@@ -123,11 +121,11 @@ def _candidates(staged: Staged, options: ImportOptions) -> tuple[Candidate, ...]
         candidate(column, options.unit, staged.rows, options.codelist_limit) for column in columns
     )
     for item in candidates:
-        top = 10 ** (_DECIMAL_DIGITS - item.column.decimals)
+        top = 10 ** (DECIMAL_DIGITS - item.column.decimals)
         low, high = item.column.low or Decimal(0), item.column.high or Decimal(0)
         if item.role in (Role.MEASURE, Role.WEIGHT) and max(abs(low), abs(high)) >= top:
             problems.append(
-                f"Column `{item.column.name}` holds numbers of more than {_DECIMAL_DIGITS} digits."
+                f"Column `{item.column.name}` holds numbers of more than {DECIMAL_DIGITS} digits."
             )
     if problems:
         raise ImportRefused(*problems)
@@ -224,110 +222,12 @@ def _drafts(
         if item.integers:
             drafts[f"codelists/{name}.yaml"] = drafting.integers_yaml(item)
             continue
-        drafts[f"codelists/{name}.csv"] = drafting.codes_csv(item, _codes(staged, item))
+        drafts[f"codelists/{name}.csv"] = drafting.codes_csv(item, codes_of(staged, item))
         drafts[f"codelists/{name}.yaml"] = drafting.codes_yaml(item, drafting.levels_of(item))
     drafts[f"bodies/{naming.custodian}.yaml"] = drafting.body_yaml(naming)
     drafts[f"profiles/{naming.profile}.yaml"] = drafting.profile_yaml(naming)
     drafts[f"datasets/{naming.dataset}.yaml"] = drafting.dataset_yaml(naming, options.unit, candidates, notes)
     return drafts
-
-
-def _codes(staged: Staged, item: Candidate) -> list[str]:
-    code = f"CAST({_stored(item)} AS VARCHAR)"
-    order = "code"
-    if item.column.holds is Holds.DATES:
-        code = f"strftime({_stored(item)}, '%Y-%m')"
-    elif item.column.holds is Holds.WHOLE_NUMBERS:
-        order = "CAST(code AS BIGINT)"
-    found = staged.connection.execute(
-        f"SELECT code FROM (SELECT DISTINCT {code} AS code FROM staged) WHERE code IS NOT NULL ORDER BY {order}"
-    ).fetchall()
-    return [str(value) for (value,) in found]
-
-
-def _settled(directory: Path, drafts: dict[str, str], options: ImportOptions) -> tuple[str, ...]:
-    """Drafts that are not written: equal to what is there, or of something that is there and may be better by now.
-
-    Raises ImportRefused for a dataset that is there and differs, unless it may be replaced.
-    """
-    declared = {
-        kind.value: declared_names(directory, kind) for kind in (Kind.BODY, Kind.PROFILE, Kind.DATASET)
-    }
-    kept = []
-    for file, text in drafts.items():
-        folder, stem = file.split("/")[0], Path(file).stem
-        there = directory / file
-        file_of_name = declared.get(folder, {}).get(stem)
-        if there.exists() and there.read_bytes() == text.encode():
-            kept.append(file)
-        elif folder == Kind.DATASET:
-            if file_of_name not in (None, file) or (there.exists() and not options.replace):
-                raise ImportRefused(
-                    f"`{file_of_name or file}` is there already and differs: choose another name, or replace it."
-                )
-        elif (
-            file_of_name is not None
-            or (there.exists() and not options.replace)
-            or (there.exists() and folder != Kind.CODELIST)
-        ):
-            kept.append(file)
-    return tuple(kept)
-
-
-def _uncovered(
-    staged: Staged, directory: Path, candidates: tuple[Candidate, ...], kept: tuple[str, ...]
-) -> Iterator[str]:
-    """Notes on code lists that were there already and lack codes of the data."""
-    for item in candidates:
-        file = f"codelists/{item.column.variable}.yaml"
-        if item.role is not Role.DIMENSION or file not in kept:
-            continue
-        sources, _ = read_yaml(directory / file, file)
-        sourced = validate(CodeListDocument, sources[0]) if len(sources) == 1 else []
-        codelist = None if isinstance(sourced, list) else build_codelist(sourced, directory / "codelists")[0]
-        known = {str(code) for code in codelist.leaf_level.codes} if codelist else set()
-        missing = sum(code not in known for code in _codes(staged, item))
-        if missing:
-            yield f"`{file}` was kept, but lacks {missing:,} codes of column `{item.column.name}`: complete it."
-
-
-def _write_keys(staged: Staged, unit: str, key_secret: bytes) -> None:
-    """A table ``keys`` with the record key of every distinct unit, made batch by batch."""
-    staged.connection.execute("CREATE TABLE keys (unit VARCHAR, record_key INTEGER)")
-    cursor = staged.connection.cursor()
-    reader = cursor.sql(f"SELECT DISTINCT {quoted(unit)} AS unit FROM staged").to_arrow_reader(_KEY_BATCH)
-    for batch in reader:
-        units = batch.column("unit")
-        keyed = pa.table({"unit": units, "record_key": record_keys(units.to_pylist(), key_secret)})
-        staged.connection.register("keyed", keyed)
-        staged.connection.execute("INSERT INTO keys SELECT unit, record_key FROM keyed")
-        staged.connection.unregister("keyed")
-
-
-def _write_data(staged: Staged, candidates: tuple[Candidate, ...], unit: str, target: Path) -> None:
-    columns = ", ".join(
-        f"{_stored(item)} AS {quoted(item.column.name)}" for item in candidates if item.role is not None
-    )
-    staged.connection.execute(
-        f"COPY (SELECT {columns}, keys.record_key AS {RECORD_KEY_COLUMN} FROM staged "
-        f"JOIN keys ON keys.unit = staged.{quoted(unit)}) "
-        f"TO {literal(str(target))} (FORMAT parquet, COMPRESSION zstd)"
-    )
-
-
-def _stored(item: Candidate) -> str:
-    """A staged column as it is stored: codes as text, ages as integers, dates as dates, measures as decimals."""
-    column = f"staged.{quoted(item.column.name)}"
-    if item.integers:
-        return f"CAST(CAST({column} AS DECIMAL(38, 0)) AS INTEGER)"
-    if item.role in (Role.MEASURE, Role.WEIGHT):
-        return f"CAST({column} AS DECIMAL({_DECIMAL_DIGITS}, {item.column.decimals}))"
-    if item.column.holds is Holds.DATES:
-        return f"CAST(CAST({column} AS TIMESTAMP) AS DATE)"
-    if item.column.holds is Holds.WHOLE_NUMBERS and item.column.pointed:
-        # Whole numbers that some tool wrote as 5.0 because the column has gaps.
-        return f"CAST(CAST({column} AS DECIMAL(38, 0)) AS VARCHAR)"
-    return column
 
 
 def _move(directory: Path, workspace: Path, drafts: dict[str, str], data: Path) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -10,6 +11,7 @@ import pytest
 
 from catalogue.loader import check_directory, load_catalogue
 from catalogue.models import Role
+from federation.importing.existing import Existing
 from federation.importing.importer import Imported, ImportOptions, draft_dataset
 from federation.importing.problems import ImportRefused
 from federation.importing.record_keys import WeakSecret, record_key
@@ -80,7 +82,7 @@ def test_roles_types_and_keys(tmp_path: Path, node: Path) -> None:
     }
     stored = pq.read_table(node / "data/jobs.parquet")
     types = {field.name: field.type for field in stored.schema}
-    assert types["record_key"] == pa.int32()
+    assert types["rkey"] == pa.int32()
     assert types["Weekly pay"] == pa.decimal128(18, 2)
     assert types["Hours"] == pa.decimal128(18, 0)
     assert types["Survey weight"] == pa.decimal128(18, 3)
@@ -88,7 +90,7 @@ def test_roles_types_and_keys(tmp_path: Path, node: Path) -> None:
     assert types["Age"] == pa.int32()
     assert types["Area code"] == pa.string()
     assert "Nothing" not in types
-    keys = dict(zip(stored["Person ID"].to_pylist(), stored["record_key"].to_pylist(), strict=True))
+    keys = dict(zip(stored["Person ID"].to_pylist(), stored["rkey"].to_pylist(), strict=True))
     assert keys == {row["Person ID"]: record_key(row["Person ID"], SECRET) for row in table()}
     pay = dict(zip(stored["Person ID"].to_pylist(), stored["Weekly pay"].to_pylist(), strict=True))
     assert {unit: "" if value is None else str(value) for unit, value in pay.items()} == {
@@ -145,9 +147,35 @@ def test_importing_again_changes_nothing_and_keeps_edits(tmp_path: Path, node: P
     run(
         tmp_path,
         csv_text(table()),
-        ImportOptions(unit="Person ID", name="jobs", codelist_limit=30, replace=True),
+        ImportOptions(unit="Person ID", name="jobs", codelist_limit=30, existing=Existing.REPLACE),
     )
     assert load_catalogue(node).version == version
+
+
+def test_new_data_under_an_edited_document(tmp_path: Path, node: Path) -> None:
+    run(tmp_path, csv_text(table()))
+    entry = node / "datasets/jobs.yaml"
+    edited = (
+        entry.read_text()
+        .replace("decimals: 2", "decimals: 1")
+        .replace('licence: "To be completed"', "licence: Open")
+    )
+    entry.write_text(edited)
+    keep = replace(OPTIONS, existing=Existing.KEEP)
+    done = run(tmp_path, csv_text(table()[:50]), keep)
+    assert (done.rows, done.written, done.kept) == (50, ("data/jobs.parquet",), ("datasets/jobs.yaml",))
+    assert entry.read_text() == edited
+    schema = pq.read_schema(node / "data/jobs.parquet")
+    assert schema.field("Weekly pay").type == pa.decimal128(18, 1)
+    # Fifty rows alone would be drafted as codes.
+    assert schema.field("Hours").type == pa.decimal128(18, 0)
+    assert schema.field("Age").type == pa.int32()
+    letters = [row | {"Hours": "many"} for row in table()]
+    with pytest.raises(ImportRefused, match="`Hours` is a measure but does not hold numbers alone"):
+        run(tmp_path, csv_text(letters), keep)
+    entry.write_text("dataset: jobs\n")
+    with pytest.raises(ImportRefused, match="is there already and is faulty"):
+        run(tmp_path, csv_text(table()), keep)
 
 
 def test_bodies_and_code_lists_that_are_there_are_kept(tmp_path: Path, node: Path) -> None:
@@ -183,8 +211,8 @@ def test_parquet_gives_the_same_keys_and_codes(tmp_path: Path, node: Path) -> No
     )
     pq.write_table(source, tmp_path / "people.parquet")
     done = draft_dataset(tmp_path / "people.parquet", node, SECRET, ImportOptions(unit="pid"))
-    stored = pq.read_table(node / "data/people.parquet").sort_by("record_key")
-    assert sorted(stored["record_key"].to_pylist()) == sorted(record_key(str(i), SECRET) for i in range(100))
+    stored = pq.read_table(node / "data/people.parquet").sort_by("rkey")
+    assert sorted(stored["rkey"].to_pylist()) == sorted(record_key(str(i), SECRET) for i in range(100))
     assert load_catalogue(node).codelists["code"].leaf_level.codes == ("0", "1", "2")
     assert set(stored["code"].to_pylist()) == {"0", "1", "2", None}
     assert load_catalogue(node).codelists["flag"].leaf_level.codes == ("false", "true")
@@ -199,7 +227,7 @@ def test_units_with_many_rows(tmp_path: Path, node: Path) -> None:
     assert not load_catalogue(node).datasets["posts"].document.unit.row_is_unit
     stored = pq.read_table(node / "data/posts.parquet")
     assert stored.num_rows == 50
-    assert len(set(stored["record_key"].to_pylist())) == 10
+    assert len(set(stored["rkey"].to_pylist())) == 10
 
 
 def test_declared_decimals_round_and_say_so(tmp_path: Path, node: Path) -> None:
@@ -242,8 +270,8 @@ LINES = csv_text(table()).splitlines()
             "Column `Weekly pay` holds numbers, but not in row 11: mend them, or",
         ),
         (
-            "Person ID,record_key\n1,2\n",
-            "The column `record_key` is what the import adds: rename or remove it.",
+            "Person ID,rkey\n1,2\n",
+            "The column `rkey` is what the import adds: rename or remove it.",
         ),
         ('Person ID,Name\n1,"secret\n', "Row 2: a quotation mark that is not closed."),
     ],
