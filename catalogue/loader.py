@@ -43,6 +43,11 @@ class Report:
     faults: tuple[Fault, ...]
     warnings: tuple[Fault, ...]
 
+    @property
+    def exit_status(self) -> int:
+        """For a command line: 0 where the directory can be used, warnings or not, and 1 where it can't."""
+        return 0 if self.catalogue is not None else 1
+
 
 def load_catalogue(directory: Path, packs: Mapping[str, str] | None = None) -> Catalogue:
     """The catalogue that a directory declares. ``packs`` holds the policy packs that profiles may extend: their

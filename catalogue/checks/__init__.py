@@ -8,7 +8,7 @@ from catalogue.checks.areas import check_area_codes, check_area_overlaps, warn_a
 from catalogue.checks.expressions import check_expressions
 from catalogue.checks.groupings import warn_slivers
 from catalogue.checks.profiles import check_profile_names, check_profiles, warn_profiles
-from catalogue.checks.references import check_references
+from catalogue.checks.references import check_clashes, check_references
 from catalogue.checks.relationships import check_lookups, warn_unproven_keys
 from catalogue.checks.terms import check_agreements, check_bodies, check_rules, warn_jurisdictions
 from catalogue.checks.unfinished import warn_unfinished
@@ -20,6 +20,7 @@ Check = Callable[[Draft], Iterable[Fault]]
 
 FAULT_CHECKS: tuple[Check, ...] = (
     check_references,
+    check_clashes,
     check_variables,
     check_expressions,
     check_lookups,

@@ -30,6 +30,22 @@ def check_references(draft: Draft) -> Iterator[Fault]:
             yield source.fault(path, f"there is no {_WORDS[kind]} `{name}`", mend)
 
 
+def check_clashes(draft: Draft) -> Iterator[Fault]:
+    """Datasets and code lists are tables of one name space; an area is named where codes and their names are."""
+    for name, dataset in draft.datasets.items():
+        if name in draft.declared[Kind.CODELIST]:
+            yield dataset.fault(
+                ("dataset",), f"a code list is called `{name}` too", "rename one: both are tables"
+            )
+    for name, area in draft.areas.items():
+        codelist = draft.codelist(area.document.codelist)
+        for level in codelist.levels if codelist else ():
+            if name in {str(text).casefold() for text in (*level.codes, *level.names)}:
+                yield area.fault(
+                    ("area",), f"`{name}` is also a code or a name in level `{level.name}`", "rename the area"
+                )
+
+
 def _references(draft: Draft) -> Iterator[Reference]:
     for dataset in draft.datasets.values():
         for path, kind, name in _of_dataset(dataset.document, draft.declared[Kind.CODELIST]):

@@ -67,6 +67,11 @@ def _dimension(draft: Draft, dataset: Sourced[Dataset], name: str, variable: Var
             )
     codelist = draft.codelist_of(dataset.document, variable)
     if codelist is not None and variable.level is not None:
+        leaf = dataset.document.variables.get(variable.of or "")
+        names = [level.name for level in codelist.levels]
+        if leaf is not None and leaf.level in names:
+            # The leaves of the table are coarser than those of the list, and so are all its columns.
+            codelist = codelist.cut(leaf.level)
         levels = [level.name for level in codelist.levels]
         if variable.of is not None and not variable.stored:
             # What no table holds may also follow from a registered grouping.

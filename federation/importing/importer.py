@@ -73,6 +73,13 @@ def draft_dataset(path: Path, directory: Path, key_secret: bytes, options: Impor
 
     Raises ImportRefused with every problem that was found, WeakSecret for a short secret.
     """
+    try:
+        return _import(path, directory, key_secret, options)
+    except OSError as error:
+        raise ImportRefused(f"The directory could not be written ({error.strerror}).") from None
+
+
+def _import(path: Path, directory: Path, key_secret: bytes, options: ImportOptions) -> Imported:
     name = snake(options.name or path.stem)
     directory.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".import-", dir=directory) as folder:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -308,6 +310,35 @@ def test_what_is_no_data_file(tmp_path: Path, node: Path) -> None:
         with pytest.raises(ImportRefused) as caught:
             draft_dataset(tmp_path / name, node, SECRET, OPTIONS)
         assert str(caught.value) == message
+
+
+def test_a_directory_that_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "node").write_text("a file where the directory should be")
+    with pytest.raises(ImportRefused, match="The directory could not be written"):
+        run(tmp_path, csv_text(table()))
+
+
+def test_a_full_disk_leaves_nothing_half_written(tmp_path: Path, node: Path) -> None:
+    """Under a limit on file size, as under a full disk, the engine can't finish: the directory stays as it was."""
+    run(tmp_path, csv_text(table()))
+    before = {path: path.read_bytes() for path in node.rglob("*") if path.is_file()}
+    program = (
+        "import resource, signal, sys; from pathlib import Path\n"
+        "from federation.importing.importer import ImportOptions, draft_dataset\n"
+        "from federation.importing.problems import ImportRefused\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))\n"
+        "try:\n"
+        "    draft_dataset(Path(sys.argv[1]), Path(sys.argv[2]), bytes(range(32)), ImportOptions(unit='Person ID'))\n"
+        "except ImportRefused as refused:\n"
+        "    print(refused)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path / "jobs.csv"), str(node)],
+        capture_output=True, text=True, check=True, cwd=Path(__file__).resolve().parents[3],
+    )  # fmt: skip
+    assert "could not be read or written" in done.stdout
+    assert {path: path.read_bytes() for path in node.rglob("*") if path.is_file()} == before
 
 
 def test_a_weak_secret_writes_nothing(tmp_path: Path, node: Path) -> None:
