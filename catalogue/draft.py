@@ -78,6 +78,10 @@ class Draft:
         return found.document if found else None
 
     def codelist_of(self, dataset: Dataset, variable: Variable) -> CodeList | None:
-        """The code list that a dimension is read by: its own, or that of the variable that holds its leaves."""
+        """The code list that a dimension is read by: its own, or that of the variable that holds its leaves; cut
+        at the level whose codes the table holds."""
         leaf = dataset.variables.get(variable.of) if variable.of else variable
-        return self.codelist(leaf.codelist) if leaf else None
+        codelist = self.codelist(leaf.codelist) if leaf else None
+        if codelist is None or leaf is None or leaf.level not in [level.name for level in codelist.levels]:
+            return codelist
+        return codelist.cut(leaf.level)

@@ -12,7 +12,7 @@ from catalogue.documents import Sourced
 from catalogue.draft import Draft
 from catalogue.faults import Fault
 from catalogue.leaves import LeafSet
-from catalogue.models import CustomArea, Limits, Role
+from catalogue.models import CustomArea, Dataset, Limits, Role
 
 _Located = tuple[Sourced[CustomArea], LeafSet]
 
@@ -23,13 +23,8 @@ def check_area_codes(draft: Draft) -> Iterator[Fault]:
         if not document.codes:
             yield area.fault(("codes",), "`codes` is empty: the area holds nobody")
         dataset = draft.datasets.get(document.dataset)
-        if dataset is not None and not any(
-            v.role is Role.DIMENSION and v.codelist == document.codelist
-            for v in dataset.document.variables.values()
-        ):
-            yield area.fault(
-                ("codelist",), f"`{document.dataset}` has no dimension of the code list `{document.codelist}`"
-            )
+        if dataset is not None:
+            yield from _dimensions(draft, area, dataset.document)
         codelist = draft.codelist(document.codelist)
         if codelist is None:
             continue
@@ -40,6 +35,23 @@ def check_area_codes(draft: Draft) -> Iterator[Fault]:
                 f"`{codelist.name}` has no public population figures, which custom areas are compared by",
                 "add a `population` column to it",
             )
+
+
+def _dimensions(draft: Draft, area: Sourced[CustomArea], dataset: Dataset) -> Iterator[Fault]:
+    """The dataset can be cut by the area: on the area's code list, and as finely as its codes are."""
+    name = area.document.codelist
+    variables = [v for v in dataset.variables.values() if v.role is Role.DIMENSION and v.codelist == name]
+    if not variables:
+        yield area.fault(("codelist",), f"`{dataset.dataset}` has no dimension of the code list `{name}`")
+    whole = draft.codelist(name)
+    for held in (draft.codelist_of(dataset, variable) for variable in variables):
+        for index, code in enumerate(area.document.codes):
+            if whole and held and whole.leaves_of(code) is not None and held.leaves_of(code) is None:
+                yield area.fault(
+                    ("codes", index),
+                    f"`{code}` is finer than level `{held.leaf_level.name}`, which is what `{dataset.dataset}` holds",
+                    "use codes of that level or above",
+                )
 
 
 def check_area_overlaps(draft: Draft) -> Iterator[Fault]:

@@ -65,13 +65,9 @@ def _dimension(draft: Draft, dataset: Sourced[Dataset], name: str, variable: Var
                 "only a column that follows from another one (`of`) can be left out of the table",
                 "add `of: …` or remove `stored`",
             )
-    codelist = draft.codelist_of(dataset.document, variable)
+    own = draft.codelist(variable.codelist) if variable.of is None else None
+    codelist = own or draft.codelist_of(dataset.document, variable)
     if codelist is not None and variable.level is not None:
-        leaf = dataset.document.variables.get(variable.of or "")
-        names = [level.name for level in codelist.levels]
-        if leaf is not None and leaf.level in names:
-            # The leaves of the table are coarser than those of the list, and so are all its columns.
-            codelist = codelist.cut(leaf.level)
         levels = [level.name for level in codelist.levels]
         if variable.of is not None and not variable.stored:
             # What no table holds may also follow from a registered grouping.

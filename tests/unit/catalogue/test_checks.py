@@ -153,6 +153,15 @@ def test_areas_of_a_dataset_are_equal_or_far_apart(write: Write) -> None:
     assert check_directory(write(None, files)).faults == ()
 
 
+def test_an_area_is_no_finer_than_the_table(write: Write) -> None:
+    report = check_directory(write({PEOPLE: ("codelist: geography}", "codelist: geography, level: region}")}))
+    assert [str(fault) for fault in report.faults] == [
+        f"{AREA}:6:{column}: `{code}` is finer than level `region`, which is what `people` holds; "
+        "use codes of that level or above"
+        for column, code in ((9, "E1"), (13, "E3"))
+    ]
+
+
 def test_an_authority_is_in_few_areas(write: Write) -> None:
     files = {f"areas/with_{n}.yaml": area(f"with_{n}", f"[E1, E{n}]") for n in (2, 4, 5)}
     assert [str(fault) for fault in check_directory(write(None, files)).faults] == [

@@ -94,7 +94,10 @@ def test_a_list_cut_at_a_coarser_level(write: Write) -> None:
     assert whole.cut("area") is whole
     with pytest.raises(KeyError):
         whole.cut("parish")
-    people = {"datasets/people.yaml": ("codelist: geography}", "codelist: geography, level: region}")}
+    people = {
+        "datasets/people.yaml": ("codelist: geography}", "codelist: geography, level: region}"),
+        "areas/corridor.yaml": ("[E1, E3]", "[N, S]"),
+    }
     dimension = load_catalogue(write(people)).datasets["people"].dimensions["area"]
     assert dimension.stored_values() == ("N", "S")
 
