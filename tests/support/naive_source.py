@@ -28,6 +28,8 @@ from catalogue.fragment import (
 )
 
 Row = Mapping[str, Any]
+WEIGHT = Decimal("0.000000")
+"""No weight, with the decimals that weights have."""
 
 
 def run(fragment: Fragment, rows: Sequence[Row], snapshot: str = "snapshot-1") -> RawCells:
@@ -62,7 +64,9 @@ def run(fragment: Fragment, rows: Sequence[Row], snapshot: str = "snapshot-1") -
     empty = dict(place)
     for statistic in fragment.statistics:
         if not isinstance(statistic, Histogram):
-            empty |= {f"{statistic.id}_{k}": v for k, v in _statistic(fragment, statistic, []).items()}
+            zero = _zero(statistic.measure) if statistic.measure else Decimal(0)
+            nobody = _statistic(fragment, statistic, [])
+            empty |= {f"{statistic.id}_{k}": zero if v is None else v for k, v in nobody.items()}
     tables = {name: _table(entries, empty_bin) for name, entries in histograms.items()}
     return RawCells(_table(cells, empty), tables, snapshot)
 
@@ -85,11 +89,11 @@ def _statistic(fragment: Fragment, statistic: Tally | Magnitude, rows: list[Row]
         result[f"top{rank + 1}"] = top[rank] if rank < len(top) else _zero(measure)
     if statistic.squares:
         result["sumsq"] = sum((value**2 for value in values), _zero(measure) * _zero(measure))
-        result |= {"low": min(values, default=_zero(measure)), "high": max(values, default=_zero(measure))}
+        result |= {"low": min(values, default=None), "high": max(values, default=None)}
     if fragment.weight is not None:
         pairs = [(_number(measure, row), Decimal(row[fragment.weight.expression])) for row in valued]
         result |= _weights(fragment, valued, ("w", "w2"))
-        result["wsum"] = sum((value * weight for value, weight in pairs), Decimal("0.00"))
+        result["wsum"] = sum((value * weight for value, weight in pairs), _zero(measure) * WEIGHT)
         result["wsumsq"] = float(sum((value * value * weight for value, weight in pairs), Decimal(0)))
     return result
 
@@ -109,7 +113,7 @@ def _weights(fragment: Fragment, rows: Iterable[Row], names: tuple[str, ...]) ->
     if fragment.weight is None:
         return {}
     weights = [Decimal(row[fragment.weight.expression]) for row in rows]
-    totals = {"w": sum(weights, Decimal("0.00")), "w2": sum((w * w for w in weights), Decimal("0.0000"))}
+    totals = {"w": sum(weights, WEIGHT), "w2": sum((w * w for w in weights), WEIGHT * WEIGHT)}
     return {name: totals[name] for name in names}
 
 
