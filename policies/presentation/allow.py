@@ -89,6 +89,7 @@ _CONSTRUCTS: tuple[type[exp.Expr], ...] = (
     exp.RespectNulls,
     exp.Rollup,
     exp.Slice,
+    exp.SubqueryPredicate,
     exp.Tuple,
     exp.Unary,
     exp.Var,
@@ -245,7 +246,7 @@ def _verify(node: dict[str, Any], relations: set[str], query: exp.Expr) -> None:
         if class_ not in _EXPRESSIONS:
             raise _unsupported(query, f"What DuckDB reads as {class_}")
         if class_ in ("FUNCTION", "WINDOW"):
-            _verify_function(node, SCALARS, query)
+            _verify_function(node, SCALARS | TABLE_FUNCTIONS, query)
         if class_ == "STAR" and (node.get("columns") or node.get("expr")):
             raise _unsupported(query, "COLUMNS()")
         return

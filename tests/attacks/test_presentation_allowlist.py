@@ -125,7 +125,6 @@ CONFUSION = [
     "SELECT $secret AS v",
     "SELECT ? AS v",
     "SELECT k0 COLLATE NOCASE AS v FROM cells_0",
-    "SELECT unnest([1, 2]) AS v",
     "SELECT generate_subscripts([1], 1) AS v",
     "SELECT * FROM cells_0, LATERAL query('SELECT 1') AS t",
 ]

@@ -331,6 +331,34 @@ def test_a_recursive_cte_carries_statuses_from_round_to_round() -> None:
     """)
 
 
+def test_values_compare_with_any_and_all_of_a_subquery() -> None:
+    shown = show(
+        "SELECT area, 20 = ANY (SELECT passes FROM learners) AS some, passes > ALL (SELECT 5) AS every"
+        " FROM learners ORDER BY area",
+        LEARNERS,
+    )
+    assert shown.rows == rows("""
+        Brighton | [c] | True
+        Dover    | [c] | [c]
+        Leeds    | [c] | True
+        York     | [c] | True
+    """)
+
+
+def test_series_and_lists_of_the_query_itself_are_relations() -> None:
+    shown = show(
+        "SELECT area, i, starts + i AS n FROM learners, range(2) AS r(i), unnest([10]) AS u(j)"
+        " WHERE region = 'North' ORDER BY ALL",
+        LEARNERS,
+    )
+    assert shown.rows == rows("""
+        Leeds | 0 | 100
+        Leeds | 1 | 101
+        York  | 0 | [c]
+        York  | 1 | [c]
+    """)
+
+
 def test_stars_show_values_only() -> None:
     shown = show(
         "SELECT * EXCLUDE (passes) REPLACE (upper(area) AS area) FROM learners ORDER BY area", LEARNERS
