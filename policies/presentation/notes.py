@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 
 from sqlglot import exp
@@ -10,7 +11,7 @@ from sqlglot import exp
 from policies.presentation.bind import DIALECT
 from policies.presentation.expressions import hidden
 from policies.presentation.model import NoteQuery
-from policies.presentation.scope import ROWS, named
+from policies.presentation.scope import ROWS, Scope, named
 
 
 class NoteKind(StrEnum):
@@ -63,3 +64,18 @@ def note(kind: NoteKind, definitions: Sequence[exp.CTE], *statuses: exp.Select) 
         recursive = any(d.meta.get("recursive") for d in definitions)
         query.set("with_", exp.With(expressions=[d.copy() for d in definitions], recursive=recursive))
     return NoteQuery(kind, TEXTS[kind], query.sql(DIALECT))
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """A note to be made once it is known that the SELECT can be counted by itself."""
+
+    kind: NoteKind
+    joined: tuple[tuple[str, exp.Expr], ...]
+    statuses: exp.Select | None = None
+
+    def note(self, scope: Scope, sources: Mapping[str, exp.Expr]) -> NoteQuery:
+        if self.statuses is not None:
+            return note(self.kind, scope.definitions, self.statuses)
+        counted = [statuses_of(exp.Select().from_(sources[a].copy()), s) for a, s in self.joined]
+        return note(self.kind, scope.definitions, *counted)

@@ -9,7 +9,6 @@ note counts them. A value that an outer join did not find is NULL, not hidden.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from sqlglot import exp
 
@@ -24,19 +23,21 @@ from policies.presentation.expressions import (
     worst,
 )
 from policies.presentation.model import NoteQuery, Relation
-from policies.presentation.notes import NoteKind, note, statuses_of
+from policies.presentation.notes import NoteKind, Pending, note, statuses_of
 from policies.presentation.refuse import refuse, untraceable
 from policies.presentation.scope import ROWS, Columns, Cte, Scope, companion, named, quoted, unnamed
+from policies.presentation.setops import combined
+from policies.presentation.trees import (
+    Rewritten,
+    deduplicated,
+    leaves,
+    order_of_output,
+    padded,
+    reads,
+    renamed,
+    wrapped,
+)
 from policies.refusals import Code
-
-
-@dataclass(frozen=True, slots=True)
-class Rewritten:
-    """A query with its companions. ``undecided``: statuses, one row each, of the rows a correlated WHERE decides."""
-
-    query: exp.Query
-    columns: Columns
-    undecided: exp.Select | None = None
 
 
 def add_statuses(
@@ -70,12 +71,12 @@ class _StatusPass:
                 if not any(query.args.get(part) for part in ("order", "limit", "offset", "with_")):
                     return self.query(query.this, outer, nested)
                 names: list[exp.Expr] = [exp.column(quoted(name)) for name in query.named_selects]
-                wrapped = _from(query.this.copy(), names)
+                derived = wrapped(query.this.copy(), names)
                 for part in ("order", "limit", "offset", "with_"):
-                    wrapped.set(part, query.args[part].copy() if query.args.get(part) else None)
+                    derived.set(part, query.args[part].copy() if query.args.get(part) else None)
                 for projection in names:
                     projection.set("table", exp.to_identifier(ROWS))
-                return self.query(wrapped, outer, nested)
+                return self.query(derived, outer, nested)
             case exp.Select():
                 return self._select(query, Scope.within(outer), nested)
             case exp.SetOperation():
@@ -92,7 +93,7 @@ class _StatusPass:
             if (
                 with_.args.get("recursive")
                 and isinstance(cte.this, exp.SetOperation)
-                and _reads(cte.this, cte.alias)
+                and reads(cte.this, cte.alias)
             ):
                 body, columns = self._recursive(cte, name, scope)
             else:
@@ -101,7 +102,7 @@ class _StatusPass:
             new = cte.copy()
             new.set("this", body)
             alias = exp.TableAlias(this=quoted(name))
-            columns = _renamed(cte, columns, alias)
+            columns = renamed(cte, columns, alias)
             new.set("alias", alias)
             new.meta["recursive"] = bool(with_.args.get("recursive"))
             emitted.append(new)
@@ -135,7 +136,7 @@ class _StatusPass:
             if found == need:
                 break
             need = found
-        branches = [_padded(each, need, names) for each in (anchor, step)]
+        branches = [padded(each, need, names) for each in (anchor, step)]
         return exp.Union(
             this=branches[0], expression=branches[1], distinct=body.args.get("distinct")
         ), columns
@@ -162,14 +163,14 @@ class _StatusPass:
                         "Above the line a query reads its own CTEs and aggregates.",
                         "Use a CTE that the query defines before this place.",
                     )
-                scope.sources[alias] = _renamed(node, columns, new.args.get("alias"))
+                scope.sources[alias] = renamed(node, columns, new.args.get("alias"))
                 return new
             case exp.Subquery() | exp.Lateral():
                 rewritten = self.query(node.this, scope)
                 lateral = isinstance(node, exp.Lateral)
                 derived = node.copy()
                 derived.set("this", exp.Subquery(this=rewritten.query) if lateral else rewritten.query)
-                scope.sources[alias] = _renamed(node, rewritten.columns, derived.args.get("alias"))
+                scope.sources[alias] = renamed(node, rewritten.columns, derived.args.get("alias"))
                 return derived
             case exp.Table() | exp.Unnest() | exp.Values():
                 expressions = Expressions(scope, self._answer)
@@ -181,7 +182,7 @@ class _StatusPass:
                 return node.copy()
         raise untraceable(node, "this kind of relation")
 
-    def _join(self, join: exp.Join, scope: Scope, pending: list[_Pending]) -> exp.Join:
+    def _join(self, join: exp.Join, scope: Scope, pending: list[Pending]) -> exp.Join:
         new = join.copy()
         new.set("this", self._source(join.this, scope))
         condition = join.args.get("on")
@@ -196,7 +197,7 @@ class _StatusPass:
             if status is not None and alias.lower() in scope.sources:
                 counted.append((alias, status))
         if counted:
-            pending.append(_Pending(NoteKind.JOIN, tuple(counted)))
+            pending.append(Pending(NoteKind.JOIN, tuple(counted)))
         return new
 
     # SELECT -----------------------------------------------------------------------------------------------------
@@ -204,7 +205,7 @@ class _StatusPass:
     def _select(self, select: exp.Select, scope: Scope, nested: bool) -> Rewritten:
         new = exp.Select(expressions=[])
         new.set("with_", self._definitions(select, scope))
-        pending: list[_Pending] = []
+        pending: list[Pending] = []
         if (source := select.args.get("from_")) is not None:
             new.set("from_", exp.From(this=self._source(source.this, scope)))
         sources = {new.args["from_"].this.alias: new.args["from_"].this} if source is not None else {}
@@ -234,7 +235,7 @@ class _StatusPass:
 
         def pend(kind: NoteKind, base: exp.Select, status: exp.Expr | None) -> None:
             if status is not None:
-                pending.append(_Pending(kind, (), statuses_of(base, status)))
+                pending.append(Pending(kind, (), statuses_of(base, status)))
 
         parts = [
             *select.expressions,
@@ -269,8 +270,8 @@ class _StatusPass:
         picks = select.args.get("limit") is not None or select.args.get("offset") is not None
         if distinct is not None and distinct.args.get("on") is None and any(columns.values()):
             pend(NoteKind.DISTINCT, rows, worst([s for s in statuses.values() if s is not None]))
-            new = _deduplicated(new, columns)
-            order = _order_of_output(select, order)
+            new = deduplicated(new, columns)
+            order = order_of_output(select, order)
         elif distinct is not None:
             new.set("distinct", distinct.copy())
             if (on := distinct.args.get("on")) is not None:
@@ -279,11 +280,7 @@ class _StatusPass:
         if picks:
             pend(NoteKind.LIMIT, rows, order_status)
         new.set("order", order)
-        for part in ("limit", "offset"):
-            if (clause := select.args.get(part)) is not None:
-                if any(isinstance(n, exp.Query | exp.Column) for n in clause.walk()):
-                    raise untraceable(clause, "a LIMIT that is not a number")
-                new.set(part, clause.copy())
+        self._copy_limits(select, new)
 
         if scope.correlated and (pending or (undecided is not None and not nested)):
             raise untraceable(
@@ -332,7 +329,7 @@ class _StatusPass:
         sets = group.find(exp.Rollup, exp.Cube, exp.GroupingSets) is not None
         found: dict[str, GroupKey] = {}
         read: list[exp.Expr] = []
-        for key in (leaf for each in group.iter_expressions() for leaf in _leaves(each)):
+        for key in (leaf for each in group.iter_expressions() for leaf in leaves(each)):
             status = rows.status(key)
             if status is None:
                 continue
@@ -367,89 +364,31 @@ class _StatusPass:
 
     def _set_operation(self, query: exp.SetOperation, scope: Scope) -> Rewritten:
         with_ = self._definitions(query, scope)
-        left, right = self.query(query.this, scope), self.query(query.expression, scope)
-        by_name = bool(query.args.get("by_name"))
-        if by_name:
-            columns = {**left.columns, **right.columns}
-            columns = {n: left.columns.get(n) or right.columns.get(n) for n in columns}
-            branches = [left.query, right.query]
-        else:
-            pairs = list(zip(left.columns.values(), right.columns.values(), strict=False))
-            if len(left.columns) != len(right.columns):
-                raise refuse(
-                    Code.UNSUPPORTED_SYNTAX,
-                    query,
-                    "The two sides of the set operation have different numbers of columns.",
-                    "Both sides of UNION, EXCEPT and INTERSECT return the same columns.",
-                    "Return the same columns on both sides, or use UNION BY NAME.",
-                )
-            need = {i for i, pair in enumerate(pairs) if any(pair)}
-            names = list(left.columns)
-            columns = {n: companion(n) if i in need else None for i, n in enumerate(names)}
-            branches = [_padded(left, need, names), _padded(right, need, names)]
-        distinct = bool(query.args.get("distinct"))
-        new: exp.Query
-        if not any(columns.values()):
-            new = type(query)(
-                this=branches[0], expression=branches[1], distinct=distinct, by_name=by_name or None
-            )
-        elif isinstance(query, exp.Union):
-            new = exp.Union(this=branches[0], expression=branches[1], distinct=False, by_name=by_name or None)
-            if distinct:
-                self._compared(scope, columns, new)
-                new = _deduplicated(new, columns)
-        elif not distinct or by_name:
-            raise untraceable(query, "EXCEPT ALL or INTERSECT ALL")
-        else:
-            new = self._kept(query, branches, columns)
-            self._compared(
-                scope, columns, exp.Union(this=branches[0], expression=branches[1], distinct=False)
-            )
-        return self._ordered(query, new, columns, scope, with_)
-
-    def _kept(self, query: exp.SetOperation, branches: list[exp.Query], columns: Columns) -> exp.Query:
-        """EXCEPT and INTERSECT as a grouping: by whether the values occur on each side, whatever their status."""
-        sides = [
-            _from(branch.copy(), [*_all(columns), named(exp.Literal.number(i), "__fed_side")])
-            for i, branch in enumerate(branches)
-        ]
-        both = exp.Union(this=sides[0], expression=sides[1], distinct=False)
-        side = exp.column("__fed_side", table=ROWS)
-        last = 0 if isinstance(query, exp.Except) else 1
-        bounds = (exp.Min(this=side), 0), (exp.Max(this=side.copy()), last)
-        return _deduplicated(both, columns).having(
-            *(exp.EQ(this=bound, expression=exp.Literal.number(value)) for bound, value in bounds)
-        )
-
-    def _compared(self, scope: Scope, columns: Columns, rows: exp.Query) -> None:
-        status = worst([exp.column(quoted(s), table=ROWS) for s in columns.values() if s])
-        if status is None:
-            return
-        if scope.correlated:
-            raise untraceable(rows, "a correlated set operation")
-        self.notes.append(
-            note(NoteKind.SET_OPERATION, scope.definitions, statuses_of(_from(rows.copy(), []), status))
-        )
-
-    def _ordered(
-        self, query: exp.SetOperation, new: exp.Query, columns: Columns, scope: Scope, with_: exp.With | None
-    ) -> Rewritten:
+        result = combined(query, self.query(query.this, scope), self.query(query.expression, scope))
+        pending = []
+        if result.compared is not None:
+            pending.append(Pending(NoteKind.SET_OPERATION, (), result.compared))
         aliases: dict[str, exp.Expr | None] = {
-            n: exp.column(quoted(s), table=ROWS) if s else None for n, s in columns.items()
+            n: exp.column(quoted(s), table=ROWS) if s else None for n, s in result.columns.items()
         }
         order, status = self._order(query, Expressions(scope, self._answer, aliases=aliases))
-        picks = query.args.get("limit") is not None or query.args.get("offset") is not None
-        if picks and status is not None:
-            if scope.correlated:
-                raise untraceable(query, "a correlated set operation")
-            rows = statuses_of(_from(new.copy(), []), status)
-            self.notes.append(note(NoteKind.LIMIT, scope.definitions, rows))
+        new = result.query
+        if status is not None and (query.args.get("limit") or query.args.get("offset")):
+            pending.append(Pending(NoteKind.LIMIT, (), statuses_of(wrapped(new.copy(), []), status)))
+        if pending and scope.correlated:
+            raise untraceable(query, "a correlated set operation")
+        self.notes.extend(p.note(scope, {}) for p in pending)
         new.set("order", order)
+        self._copy_limits(query, new)
+        new.set("with_", with_)
+        return Rewritten(new, result.columns)
+
+    def _copy_limits(self, query: exp.Query, new: exp.Query) -> None:
         for part in ("limit", "offset"):
             if (clause := query.args.get(part)) is not None:
+                if any(isinstance(n, exp.Query | exp.Column) for n in clause.walk()):
+                    raise untraceable(clause, "a LIMIT that is not a number")
                 new.set(part, clause.copy())
-        new.set("with_", with_)
-        return Rewritten(new, columns)
 
     # Subqueries of expressions ----------------------------------------------------------------------------------
 
@@ -468,113 +407,13 @@ class _StatusPass:
             status: exp.Expr = exp.column(quoted(name), table=ROWS)
             if use is Use.ANY_ROW:
                 status = exp.Max(this=status)
-            statuses.append(exp.Subquery(this=_from(rewritten.query.copy(), [status])))
+            statuses.append(exp.Subquery(this=wrapped(rewritten.query.copy(), [status])))
         if rewritten.undecided is not None:
             largest = exp.Max(this=exp.column("__fed_status", table=ROWS))
-            statuses.append(exp.Subquery(this=_from(rewritten.undecided, [largest])))
+            statuses.append(exp.Subquery(this=wrapped(rewritten.undecided, [largest])))
         value = rewritten.query
         if any(rewritten.columns.values()):
             if len(names) != 1 and use is not Use.EXISTENCE:
                 raise untraceable(query, "a subquery of several columns")
-            value = _from(value, [exp.column(quoted(names[0]), table=ROWS)])
+            value = wrapped(value, [exp.column(quoted(names[0]), table=ROWS)])
         return Answer(value, tuple(statuses))
-
-
-@dataclass(frozen=True, slots=True)
-class _Pending:
-    """A note to be made once it is known that the SELECT can be counted by itself."""
-
-    kind: NoteKind
-    joined: tuple[tuple[str, exp.Expr], ...]
-    statuses: exp.Select | None = None
-
-    def note(self, scope: Scope, sources: Mapping[str, exp.Expr]) -> NoteQuery:
-        if self.statuses is not None:
-            return note(self.kind, scope.definitions, self.statuses)
-        counted = [statuses_of(exp.Select().from_(sources[a].copy()), s) for a, s in self.joined]
-        return note(self.kind, scope.definitions, *counted)
-
-
-def _from(query: exp.Query, projections: list[exp.Expr]) -> exp.Select:
-    """``SELECT projections FROM (query) AS __fed_rows``."""
-    source = exp.Subquery(this=query, alias=exp.TableAlias(this=exp.to_identifier(ROWS)))
-    return exp.Select(expressions=projections).from_(source)
-
-
-def _all(columns: Columns) -> list[exp.Expr]:
-    names = [*columns, *(status for status in columns.values() if status)]
-    return [exp.column(quoted(name), table=ROWS) for name in names]
-
-
-def _deduplicated(query: exp.Query, columns: Columns) -> exp.Select:
-    """Each distinct row of values once, with the worst of its statuses."""
-    values = [exp.column(quoted(name), table=ROWS) for name in columns]
-    statuses = [named(exp.Max(this=exp.column(quoted(s), table=ROWS)), s) for s in columns.values() if s]
-    with_ = query.args.get("with_")
-    if with_ is not None:
-        query.set("with_", None)
-    new = _from(query, [*values, *statuses])
-    new.set("with_", with_)
-    new.set("group", exp.Group(expressions=[v.copy() for v in values]))
-    return new
-
-
-def _order_of_output(select: exp.Select, order: exp.Order | None) -> exp.Order | None:
-    """ORDER BY of a SELECT DISTINCT in terms of its output columns, the only ones it may use."""
-    if order is None:
-        return None
-    names = {unnamed(p).sql(DIALECT): p.alias_or_name for p in select.expressions}
-    outputs = {name.lower() for name in names.values()}
-    keys = []
-    for ordered, original in zip(order.expressions, select.args["order"].expressions, strict=True):
-        name = names.get(original.this.sql(DIALECT))
-        if name is None and isinstance(original.this, exp.Column) and original.this.name.lower() in outputs:
-            name = original.this.name
-        if name is None:
-            raise untraceable(original, "ORDER BY of something that SELECT DISTINCT does not return")
-        key = ordered.copy()
-        key.set("this", exp.column(quoted(name), table=ROWS))
-        keys.append(key)
-    return exp.Order(expressions=keys)
-
-
-def _padded(branch: Rewritten, need: set[int], names: list[str]) -> exp.Query:
-    """A branch of a set operation that returns its values, then a companion at each position of ``need``."""
-    have = {i for i, status in enumerate(branch.columns.values()) if status}
-    if have == need and list(branch.columns) == names and isinstance(branch.query, exp.Select):
-        return branch.query
-    projections: list[exp.Expr] = [
-        named(exp.column(quoted(own), table=ROWS), name)
-        for own, name in zip(branch.columns, names, strict=True)
-    ]
-    for i, (name, status) in enumerate(zip(names, branch.columns.values(), strict=True)):
-        if i in need:
-            value = exp.column(quoted(status), table=ROWS) if status else exp.Literal.number(0)
-            projections.append(named(value, companion(name)))
-    return _from(branch.query, projections)
-
-
-def _renamed(node: exp.Expr, columns: Columns, alias: exp.Expr | None) -> Columns:
-    """``columns`` under the names of ``AS t(a, b)``, which is copied to ``alias``."""
-    given = node.args.get("alias")
-    names = given.columns if isinstance(given, exp.TableAlias) else []
-    if not names:
-        return columns
-    if isinstance(alias, exp.TableAlias):
-        alias.set("columns", [n.copy() for n in names])
-    kept = list(columns)[len(names) :]
-    renamed = [*(n.name.lower() for n in names), *kept]
-    return dict(zip(renamed, columns.values(), strict=False))
-
-
-def _leaves(node: exp.Expr) -> list[exp.Expr]:
-    """The keys of a ROLLUP, CUBE or GROUPING SETS."""
-    if isinstance(node, exp.Tuple | exp.Rollup | exp.Cube | exp.GroupingSets):
-        return [leaf for child in node.expressions for leaf in _leaves(child)]
-    if isinstance(node, exp.Paren):
-        return _leaves(node.this)
-    return [node]
-
-
-def _reads(query: exp.Expr, name: str) -> bool:
-    return any(table.name.lower() == name.lower() for table in query.find_all(exp.Table))
