@@ -9,6 +9,7 @@ statistical databases", Computer 16(7), 1983, section on overlap).
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from catalogue.codelists import Code, CodeList, Level
@@ -97,6 +98,19 @@ def permitted_atoms(codelist: CodeList, own: LeafSet, elsewhere_level: str, mini
         tuple(Coarsened(group.nodes, LeafSet(group.mask, size)) for group in foreign if group.merged),
         LeafSet(outside, size),
     )
+
+
+def singled_out(areas: PermittedAreas, own: LeafSet, custom: Iterable[LeafSet], minimum: int) -> LeafSet:
+    """Foreign leaves that a body could isolate by custom areas on top of what it is permitted.
+
+    A custom area splits an atom in two; every foreign piece must be empty or hold the minimum too.
+    """
+    size = own.size
+    pieces = [atom for atom in areas.atoms if not atom <= own] + ([areas.outside] if areas.outside else [])
+    for area in custom:
+        pieces = [part for piece in pieces for part in (piece & area, piece - area) if part]
+    small = [piece for piece in pieces if len(piece) < minimum and piece != areas.outside]
+    return LeafSet(sum(piece.mask for piece in small), size)
 
 
 def _levels_above(codelist: CodeList, name: str) -> tuple[Level, ...]:

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from catalogue.checks.areas import check_area_codes, check_area_overlaps, warn_area_near_node
+from catalogue.checks.areas import (
+    check_area_codes,
+    check_area_overlaps,
+    check_areas_in_jurisdiction,
+    warn_area_near_node,
+)
 from catalogue.checks.expressions import check_expressions
 from catalogue.checks.groupings import warn_slivers
 from catalogue.checks.profiles import check_profile_names, check_profiles, warn_profiles
@@ -30,6 +35,7 @@ FAULT_CHECKS: tuple[Check, ...] = (
     check_agreements,
     check_area_codes,
     check_area_overlaps,
+    check_areas_in_jurisdiction,
     check_rules,
 )
 # Run on a sound draft alone, so they may take every reference for granted.

@@ -11,6 +11,7 @@ from catalogue.codelists import CodeList
 from catalogue.documents import Sourced
 from catalogue.draft import Draft
 from catalogue.faults import Fault
+from catalogue.jurisdiction import body_leaves, permitted_atoms, singled_out
 from catalogue.leaves import LeafSet
 from catalogue.models import CustomArea, Dataset, Limits, Role
 
@@ -78,6 +79,38 @@ def check_area_overlaps(draft: Draft) -> Iterator[Fault]:
                 )
 
 
+def check_areas_in_jurisdiction(draft: Draft) -> Iterator[Fault]:
+    """A body's custom areas must not take its jurisdiction apart: area minus own areas would be a neighbour."""
+    for agreement in draft.agreements.values():
+        jurisdiction = agreement.document.jurisdiction
+        codelist = draft.codelist(jurisdiction.codelist) if jurisdiction else None
+        if jurisdiction is None or codelist is None or jurisdiction.elsewhere not in codelist.nodes:
+            continue
+        for name in agreement.document.bodies:
+            if name not in draft.bodies:
+                continue
+            own = body_leaves(draft.bodies[name].document, codelist)
+            minimum = jurisdiction.minimum_foreign_leaves
+            permitted = permitted_atoms(codelist, own, jurisdiction.elsewhere, minimum)
+            taken: list[LeafSet] = []
+            for area in draft.areas.values():
+                document = area.document
+                if document.body != name or document.codelist != codelist.name:
+                    continue
+                if document.dataset not in agreement.document.datasets:
+                    continue
+                taken.append(_leaves(codelist, document))
+                if small := singled_out(permitted, own, taken, minimum):
+                    codes = ", ".join(str(codelist.leaf_level.codes[leaf]) for leaf in small)
+                    yield area.fault(
+                        ("codes",),
+                        f"singles out {codes}, which `{agreement.document.agreement}` lets `{name}` see in groups of "
+                        f"{minimum} and more only",
+                        "leave foreign areas out, or take in enough of them",
+                    )
+                    break
+
+
 def warn_area_near_node(draft: Draft) -> Iterator[Fault]:
     """An area that is almost a node or a registered grouping: the two are released side by side."""
     for areas, codelist, limits in _by_dataset(draft):
@@ -104,14 +137,18 @@ def _by_dataset(draft: Draft) -> Iterator[tuple[list[_Located], CodeList, Limits
         codelist = draft.codelist(area.document.codelist)
         if codelist is None or codelist.population is None or area.document.dataset not in draft.datasets:
             continue
-        leaves = LeafSet.empty(codelist.size)
-        for code in area.document.codes:
-            leaves = leaves | (codelist.leaves_of(code) or LeafSet.empty(codelist.size))
-        groups[area.document.dataset, codelist.name].append((area, leaves))
+        groups[area.document.dataset, codelist.name].append((area, _leaves(codelist, area.document)))
     for (dataset, name), areas in groups.items():
         profile = draft.profiles.get(draft.datasets[dataset].document.profile)
         limits = profile.document.limits if profile else Limits()
         yield areas, draft.codelists[name].document, limits
+
+
+def _leaves(codelist: CodeList, area: CustomArea) -> LeafSet:
+    leaves = LeafSet.empty(codelist.size)
+    for code in area.codes:
+        leaves = leaves | (codelist.leaves_of(code) or LeafSet.empty(codelist.size))
+    return leaves
 
 
 def _people(codelist: CodeList, leaves: LeafSet) -> int:

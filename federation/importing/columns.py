@@ -13,6 +13,8 @@ from catalogue.models import Role
 from federation.importing.staging import Staged, quoted
 
 MAXIMUM_DECIMALS = 6
+# What the import adds to every file.
+RECORD_KEY_COLUMN = "record_key"
 # A whole-number column with more different values than this counts something rather than coding it.
 MAXIMUM_NUMERIC_CODES = 60
 _CODED = re.compile(r"code|soc|sic|lad|gss|region|area|occupation|industry|sector|level|status|group|band")
@@ -147,10 +149,12 @@ def _is_coded(column: Column) -> bool:
 def _variable_names(columns: Iterable[str]) -> dict[str, str]:
     """A name for each column; columns that would share one are numbered."""
     names: dict[str, str] = {}
+    taken = {RECORD_KEY_COLUMN}
     for column in columns:
         name = base = snake(column)
         number = 2
-        while name in names.values():
+        while name in taken:
             name, number = f"{base}_{number}", number + 1
         names[column] = name
+        taken.add(name)
     return names

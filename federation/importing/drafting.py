@@ -11,10 +11,9 @@ from decimal import Decimal
 
 from catalogue.checks.unfinished import UNFINISHED
 from catalogue.models import Role
-from federation.importing.columns import Candidate, Column, Holds
+from federation.importing.columns import RECORD_KEY_COLUMN, Candidate, Column, Holds
 from federation.importing.staging import quoted
 
-RECORD_KEY_COLUMN = "rkey"
 OLDEST = 120
 _STEPS = 1_000
 
@@ -142,7 +141,7 @@ def levels_of(item: Candidate) -> tuple[tuple[str, str], ...]:
     """The levels of a drafted code list: months fall into years, other codes have one level."""
     name = item.column.variable
     if item.column.holds is Holds.DATES:
-        return ((f"{name}_year"[-63:], "Year"), (name, "Month"))
+        return ((f"{name[:58]}_year", "Year"), (name, "Month"))
     return ((name, item.column.name),)
 
 

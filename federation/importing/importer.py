@@ -13,13 +13,14 @@ from catalogue.models import Role
 from federation.importing import drafting
 from federation.importing.columns import (
     MAXIMUM_DECIMALS,
+    RECORD_KEY_COLUMN,
     Candidate,
     Column,
     Holds,
     candidate,
     describe_columns,
 )
-from federation.importing.drafting import RECORD_KEY_COLUMN, Naming
+from federation.importing.drafting import Naming
 from federation.importing.existing import Existing, as_documented, documented, settled, uncovered
 from federation.importing.problems import SHOWN_ROWS, ImportRefused, rows_text
 from federation.importing.staging import Staged, quoted, stage

@@ -161,7 +161,15 @@ def _check_names(names: list[str]) -> None:
         raise ImportRefused("The first row names no column.")
     if len(names) > MAXIMUM_COLUMNS:
         raise ImportRefused(f"The file has more than {MAXIMUM_COLUMNS:,} columns.")
+    strange = sum(not name.isprintable() for name in names)
+    if strange:
+        raise ImportRefused(
+            f"Column names hold line breaks or control characters, in {strange}: rename them."
+        )
     folded = [name.casefold() for name in names]
+    if "rowid" in folded:
+        # The engine numbers the rows of a table under this name, and messages name rows by it.
+        raise ImportRefused("A column can't be called `rowid`: rename it.")
     twice = sorted({name for name in names if folded.count(name.casefold()) > 1}, key=names.index)
     if twice:
         listed = ", ".join(f"`{name}`" for name in twice)

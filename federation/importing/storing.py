@@ -7,8 +7,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from catalogue.models import Role
-from federation.importing.columns import Candidate, Holds
-from federation.importing.drafting import RECORD_KEY_COLUMN
+from federation.importing.columns import RECORD_KEY_COLUMN, Candidate, Holds
 from federation.importing.record_keys import record_keys
 from federation.importing.staging import Staged, literal, quoted
 

@@ -13,6 +13,8 @@ FILES = {
   title: Greater Manchester Combined Authority
   area_codelist: geography
   area: [E1, E2]
+- body: south
+  title: The southern partnership
 """,
     "profiles/people.yaml": """\
 profile: people_profile
@@ -109,7 +111,7 @@ masked_variables: [pay]
     "areas/corridor.yaml": """\
 area: corridor
 title: The corridor
-body: gm
+body: south
 dataset: people
 codelist: geography
 codes: [E1, E3]

@@ -162,6 +162,20 @@ def test_an_area_is_no_finer_than_the_table(write: Write) -> None:
     ]
 
 
+def test_a_custom_area_keeps_to_the_jurisdiction(write: Write) -> None:
+    """Own areas E1 and E2 in full, others by region: E1 with E3 would give E3 away, all of the north would not."""
+    corridor = FILES[AREA].replace("body: south", "body: gm")
+    assert [str(fault) for fault in check_directory(write(None, {AREA: corridor})).faults] == [
+        f"{AREA}:6:1: singles out E3, E4, E5, which `gm_people` lets `gm` see in groups of 3 and more only; "
+        "leave foreign areas out, or take in enough of them"
+    ]
+    for codes in ("[E1, E2]", "[N]", "[E1, E3, E4, E5]", "[E1, S]"):
+        assert check_directory(write(None, {AREA: corridor.replace("[E1, E3]", codes)})).faults == ()
+    pair = {AREA: corridor.replace("[E1, E3]", "[E1, W]"), "areas/second.yaml": area("second", "[E2, W1]")}
+    pair["areas/second.yaml"] = pair["areas/second.yaml"].replace("body: south", "body: gm")
+    assert "singles out W1, W2, W3" in str(check_directory(write(None, pair)).faults[0])
+
+
 def test_an_authority_is_in_few_areas(write: Write) -> None:
     files = {f"areas/with_{n}.yaml": area(f"with_{n}", f"[E1, E{n}]") for n in (2, 4, 5)}
     assert [str(fault) for fault in check_directory(write(None, files)).faults] == [

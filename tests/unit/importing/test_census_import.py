@@ -45,7 +45,7 @@ def test_the_teaching_sample_imports_and_loads(reference_data: Path, tmp_path: P
         counts = Counter(row[column] for row in rows)
         assert Counter(stored[column].to_pylist()) == counts, variable
         assert set(dimension.stored_values()) == set(counts), variable
-    keys = dict(zip(stored["Person ID"].to_pylist(), stored["rkey"].to_pylist(), strict=True))
+    keys = dict(zip(stored["Person ID"].to_pylist(), stored["record_key"].to_pylist(), strict=True))
     assert all(keys[row["Person ID"]] == record_key(row["Person ID"], SECRET) for row in rows[:100])
 
 

@@ -7,6 +7,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -84,7 +85,7 @@ def test_roles_types_and_keys(tmp_path: Path, node: Path) -> None:
     }
     stored = pq.read_table(node / "data/jobs.parquet")
     types = {field.name: field.type for field in stored.schema}
-    assert types["rkey"] == pa.int32()
+    assert types["record_key"] == pa.int32()
     assert types["Weekly pay"] == pa.decimal128(18, 2)
     assert types["Hours"] == pa.decimal128(18, 0)
     assert types["Survey weight"] == pa.decimal128(18, 3)
@@ -92,7 +93,7 @@ def test_roles_types_and_keys(tmp_path: Path, node: Path) -> None:
     assert types["Age"] == pa.int32()
     assert types["Area code"] == pa.string()
     assert "Nothing" not in types
-    keys = dict(zip(stored["Person ID"].to_pylist(), stored["rkey"].to_pylist(), strict=True))
+    keys = dict(zip(stored["Person ID"].to_pylist(), stored["record_key"].to_pylist(), strict=True))
     assert keys == {row["Person ID"]: record_key(row["Person ID"], SECRET) for row in table()}
     pay = dict(zip(stored["Person ID"].to_pylist(), stored["Weekly pay"].to_pylist(), strict=True))
     assert {unit: "" if value is None else str(value) for unit, value in pay.items()} == {
@@ -213,8 +214,8 @@ def test_parquet_gives_the_same_keys_and_codes(tmp_path: Path, node: Path) -> No
     )
     pq.write_table(source, tmp_path / "people.parquet")
     done = draft_dataset(tmp_path / "people.parquet", node, SECRET, ImportOptions(unit="pid"))
-    stored = pq.read_table(node / "data/people.parquet").sort_by("rkey")
-    assert sorted(stored["rkey"].to_pylist()) == sorted(record_key(str(i), SECRET) for i in range(100))
+    stored = pq.read_table(node / "data/people.parquet").sort_by("record_key")
+    assert sorted(stored["record_key"].to_pylist()) == sorted(record_key(str(i), SECRET) for i in range(100))
     assert load_catalogue(node).codelists["code"].leaf_level.codes == ("0", "1", "2")
     assert set(stored["code"].to_pylist()) == {"0", "1", "2", None}
     assert load_catalogue(node).codelists["flag"].leaf_level.codes == ("false", "true")
@@ -229,7 +230,7 @@ def test_units_with_many_rows(tmp_path: Path, node: Path) -> None:
     assert not load_catalogue(node).datasets["posts"].document.unit.row_is_unit
     stored = pq.read_table(node / "data/posts.parquet")
     assert stored.num_rows == 50
-    assert len(set(stored["rkey"].to_pylist())) == 10
+    assert len(set(stored["record_key"].to_pylist())) == 10
 
 
 def test_declared_decimals_round_and_say_so(tmp_path: Path, node: Path) -> None:
@@ -272,8 +273,13 @@ LINES = csv_text(table()).splitlines()
             "Column `Weekly pay` holds numbers, but not in row 11: mend them, or",
         ),
         (
-            "Person ID,rkey\n1,2\n",
-            "The column `rkey` is what the import adds: rename or remove it.",
+            "Person ID,record_key\n1,2\n",
+            "The column `record_key` is what the import adds: rename or remove it.",
+        ),
+        ("Person ID,RowID\n1,2\n", "A column can't be called `rowid`: rename it."),
+        (
+            'Person ID,"a\nb"\n1,2\n',
+            "Column names hold line breaks or control characters, in 1: rename them.",
         ),
         ('Person ID,Name\n1,"secret\n', "Row 2: a quotation mark that is not closed."),
     ],
@@ -295,6 +301,33 @@ def test_all_problems_of_the_units_at_once(tmp_path: Path) -> None:
 def test_marks_for_no_value_can_be_declared(tmp_path: Path) -> None:
     options = ImportOptions(unit="Person ID", name="jobs", codelist_limit=30, null_values=("[x]",))
     assert run(tmp_path, broken(9, "Weekly pay", "[x]"), options).roles["weekly_pay"] is Role.MEASURE
+
+
+def test_awkward_column_names(tmp_path: Path, node: Path) -> None:
+    names = [
+        'the "quoted"',
+        "it's",
+        "record key!",
+        "a-b",
+        "A b",
+        "100 %",
+        "# no comment",
+        "x: y",
+        "staged",
+        "unit",
+    ]
+    header = ",".join('"' + name.replace('"', '""') + '"' for name in ["Person ID", *names])
+    text = header + "\n" + "".join(f"{i},{','.join(str(i % 3) for _ in names)}\n" for i in range(30))
+    done = run(tmp_path, text)
+    assert list(done.roles) == [
+        "person_id", "the_quoted", "it_s", "record_key_2", "a_b", "a_b_2", "c_100", "no_comment", "x_y",
+        "staged", "unit",
+    ]  # fmt: skip
+    jobs = load_catalogue(node).datasets["jobs"]
+    for dimension in jobs.dimensions.values():
+        data = node / "data" / "jobs.parquet"
+        found = duckdb.sql(f"SELECT DISTINCT {dimension.expression} FROM read_parquet('{data}')").fetchall()
+        assert {value for (value,) in found} == set(dimension.stored_values()) == {"0", "1", "2"}
 
 
 def test_what_is_no_data_file(tmp_path: Path, node: Path) -> None:
