@@ -133,7 +133,7 @@ def test_a_chain_rewritten_from_one_event_on_is_found_by_a_checkpoint(database: 
     assert report.fault.kind is ChainFaultKind.CHECKPOINT_DIFFERS
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.data())
 def test_whatever_is_changed_in_whichever_event_is_found(data: st.DataObject) -> None:
     columns = ("actor", "action", "subject", "details", "previous", "hash", "time", "sequence")

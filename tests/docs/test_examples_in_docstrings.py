@@ -1,0 +1,26 @@
+"""Every example in a docstring does what it shows."""
+
+from __future__ import annotations
+
+import doctest
+import importlib
+import pkgutil
+from collections.abc import Iterator
+
+import pytest
+
+PACKAGES = ("catalogue", "policies", "connectors", "federation")
+ALEMBIC = "federation.state.migrations"
+
+
+def modules() -> Iterator[str]:
+    for package in PACKAGES:
+        found = pkgutil.walk_packages(importlib.import_module(package).__path__, f"{package}.")
+        # Migrations are scripts that only Alembic can import.
+        yield from (module.name for module in found if not module.name.startswith(ALEMBIC))
+
+
+@pytest.mark.parametrize("name", list(modules()))
+def test_examples(name: str) -> None:
+    result = doctest.testmod(importlib.import_module(name))
+    assert result.failed == 0
