@@ -53,7 +53,7 @@ def compile_plan(sql: str, context: Context) -> ClearedPlan:
     typed = tree.sql(dialect="duckdb")
     # A name follows the text as typed; the text is bound to empty tables for it, and never executed.
     as_typed = sql if tree == parsed.tree else typed
-    names = _output_names(as_typed, tables, tree, known)
+    names = _output_names(as_typed, tables, tree, known, sql)
     compiler = QueryCompiler(sql, context, tables)
     query = compiler.presented(tree, Environment(), tree)
     _check_datasets(compiler, context, tree)
@@ -235,16 +235,18 @@ def codelist_types(catalogue: Catalogue, name: str) -> dict[str, str]:
     return {field.name: "BIGINT" if str(field.type) == "int64" else "VARCHAR" for field in table.schema}
 
 
-def _output_names(typed: str, tables: Tables, tree: exp.Query, known: Mapping[str, Relation]) -> list[str]:
+def _output_names(
+    typed: str, tables: Tables, tree: exp.Query, known: Mapping[str, Relation], sql: str
+) -> list[str]:
     """The names that DuckDB gives to the typed query, which also says whether the query holds together at all."""
     verify_with_duckdb(typed, known, tree)
     try:
         return [name for name, _ in leaf_engine.describe(typed, tables)]
     except duckdb.Error as error:
-        raise _binding_refusal(error, tree, typed, tables) from None
+        raise _binding_refusal(error, tree, sql, tables) from None
 
 
-def _binding_refusal(error: duckdb.Error, tree: exp.Query, typed: str, tables: Tables) -> RefusalError:
+def _binding_refusal(error: duckdb.Error, tree: exp.Query, sql: str, tables: Tables) -> RefusalError:
     """DuckDB's own words on a query over empty tables: they tell of names and types, never of data."""
     first = str(error).splitlines()[0]
     message = first.split(": ", 1)[-1] if ": " in first else first
@@ -267,7 +269,7 @@ def _binding_refusal(error: duckdb.Error, tree: exp.Query, typed: str, tables: T
         code = Code.AMBIGUOUS_COLUMN
         remedy = "Put the table's name and a full stop before the column."
     return refuse(
-        code, message.rstrip(".") + ".", "The query must hold together in DuckDB's SQL.", remedy, node, typed
+        code, message.rstrip(".") + ".", "The query must hold together in DuckDB's SQL.", remedy, node, sql
     )
 
 
