@@ -33,8 +33,12 @@ def validate(model: type[M], source: Source) -> Sourced[M] | list[Fault]:
     try:
         return Sourced(model.model_validate(dict(source.data)), source)
     except ValidationError as error:
-        faults = {_fault(model, source, detail) for detail in error.errors(include_url=False)}
-        return sorted(faults)
+        return faults_of(model, source, error)
+
+
+def faults_of(model: type[BaseModel], source: Source, error: ValidationError) -> list[Fault]:
+    """What pydantic found wrong with ``source``, in a custodian's words and in the order of the file."""
+    return sorted({_fault(model, source, detail) for detail in error.errors(include_url=False)})
 
 
 def _fault(model: type[BaseModel], source: Source, detail: ErrorDetails) -> Fault:
