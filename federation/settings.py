@@ -33,25 +33,29 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Person(Section):
+class Member(Section):
+    """Somebody, or something, that acts for a body."""
+
+    name: Text = Field(description="The name as people read it.")
+    body: Name = Field(description="The body acted for.")
+    roles: Annotated[tuple[NodeRole, ...], Field(min_length=1)] = Field(
+        description="planner, analyst, custodian, auditor or administrator; several are possible."
+    )
+
+
+class Person(Member):
     """Somebody who may be chosen at the demo login."""
 
-    person: Identifier
-    name: Text
-    body: Name
-    roles: Annotated[tuple[NodeRole, ...], Field(min_length=1)]
+    person: Identifier = Field(description="The name under which the person logs in.")
 
 
-class Program(Section):
+class Program(Member):
     """A program with a secret of its own."""
 
     client_id: Identifier = Field(description="The name under which the program asks for a token.")
-    name: Text
     secret_sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")] = Field(
         description="SHA-256, in hexadecimal, of a random secret of at least 32 characters."
     )
-    body: Name
-    roles: Annotated[tuple[NodeRole, ...], Field(min_length=1)]
 
 
 class IdentitySettings(Section):
@@ -113,7 +117,9 @@ class SourceSettings(Section):
     threads: Annotated[int, Field(ge=1)] | None = Field(
         None, description="Threads of the engine; all cores where none is given."
     )
-    memory_limit: str | None = Field(None, description="Memory of the engine, such as 4GB.")
+    memory_limit: Annotated[str, StringConstraints(pattern=r"^[0-9]+(MB|GB)$")] = Field(
+        "4GB", description="Memory of the engine for all runs together, such as 4GB."
+    )
 
 
 class Settings(BaseSettings):

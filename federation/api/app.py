@@ -1,0 +1,87 @@
+"""The web application of a node."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import anyio.to_thread
+from fastapi import FastAPI
+
+from federation.api import (
+    catalogue_routes,
+    node_routes,
+    problems,
+    release_routes,
+    request_routes,
+    run_routes,
+)
+from federation.api.limits import BodyGuard, RateLimiter
+from federation.api.metrics import Metrics, MetricsMiddleware
+from federation.identity.builtin import NOTICE
+from federation.runs.workers import Workers
+from federation.service.node import Node
+
+DESCRIPTION = """Approved aggregate queries on data that stays where it is held.
+
+Get a token, read the catalogue, check a query, ask for it to be approved, run it, and fetch the released table.
+Every error is a problem document (RFC 9457) with a stable code that collects all faults of the request.
+"""
+
+ERRORS: dict[int | str, dict[str, Any]] = {
+    status: {"model": problems.Problem, "description": description}
+    for status, description in {
+        401: "No valid token.",
+        403: "The role or body does not allow it.",
+        404: "There is no such thing, or it is not the caller's to see.",
+        409: "The state does not allow it.",
+        413: "The body is too large.",
+        415: "The content type is not supported.",
+        422: "The request has mistakes, or the query is refused.",
+        429: "Too many requests; see Retry-After.",
+        503: "Not now; see Retry-After.",
+    }.items()
+}
+
+
+def create_app(node: Node) -> FastAPI:
+    """The application that serves ``node``; its workers run as long as it does."""
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        workers = Workers(node)
+        workers.start()
+        try:
+            yield
+        finally:
+            await anyio.to_thread.run_sync(workers.stop)
+
+    notice = f"\n\n{NOTICE}" if node.token_issuer is not None else ""
+    app = FastAPI(
+        title=node.settings.title,
+        version=_version(),
+        description=DESCRIPTION + notice,
+        lifespan=lifespan,
+        responses=ERRORS,
+        redirect_slashes=False,
+    )
+    app.state.node = node
+    app.state.metrics = Metrics()
+    app.state.limiter = RateLimiter(node.settings.limits.requests_per_minute)
+    problems.install(app)
+    for module in (catalogue_routes, request_routes, run_routes, release_routes, node_routes):
+        app.include_router(module.router)
+    app.include_router(node_routes.probes)
+    app.add_middleware(BodyGuard, maximum_bytes=node.settings.limits.body_bytes)
+    app.add_middleware(problems.LastResort)
+    app.add_middleware(MetricsMiddleware, metrics=app.state.metrics)
+    return app
+
+
+def _version() -> str:
+    try:
+        return version("devolved-federation")
+    except PackageNotFoundError:
+        return "0"

@@ -1,0 +1,89 @@
+"""Request bodies of the API, with the examples that its documentation shows."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Annotated
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+
+from federation.service.questions import Ask
+from federation.service.requests import Ruling
+
+Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=4000)]
+Short = Annotated[str, StringConstraints(min_length=1, max_length=64)]
+Digest = Annotated[str, StringConstraints(max_length=71)]
+ParameterName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,62}$")]
+Value = Annotated[str, StringConstraints(max_length=256)] | int | Decimal
+
+SQL = "SELECT region, count(*) AS people FROM people GROUP BY region ORDER BY people DESC"
+
+
+class Body(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class CheckBody(Body):
+    """A query to check."""
+
+    sql: str = Field(description="SQL in DuckDB's dialect, over datasets of the catalogue.", examples=[SQL])
+    agreement: Short | None = Field(
+        None, description="The agreement to ask under; the body's only one where none is named."
+    )
+    purpose: Text | None = Field(None, description="A purpose that the agreement permits.")
+    parameters: dict[ParameterName, Value | Annotated[list[Value], Field(min_length=1, max_length=1000)]] = (
+        Field({}, description="For each `$name` in the query its value, or the values that it may take.")
+    )
+
+    def ask(self) -> Ask:
+        domains = {
+            name: tuple(value) if isinstance(value, list) else (value,)
+            for name, value in self.parameters.items()
+        }
+        return Ask(self.sql, self.agreement, self.purpose, domains)
+
+
+class RequestBody(CheckBody):
+    """A query to have approved."""
+
+    agreement: Short = Field(description="The agreement to ask under.", examples=["skills_planning"])
+    purpose: Text = Field(
+        description="A purpose that the agreement permits.", examples=["local skills planning"]
+    )
+
+
+class DecisionBody(Body):
+    """Why a custodian decides so, and in approving which plan was reviewed."""
+
+    reason: Text = Field(examples=["within the agreement"])
+
+
+class ApprovalBody(DecisionBody):
+    plan_digest: Digest = Field(
+        description="The `plan_digest` of the request as reviewed; another one is refused."
+    )
+    valid_until: AwareDatetime | None = Field(None, description="When the approval ends; with a zone.")
+
+    def ruling(self) -> Ruling:
+        until: datetime | None = self.valid_until
+        return Ruling(self.reason, self.plan_digest, until)
+
+
+class RunBody(Body):
+    """Values for the parameters of an approved request."""
+
+    parameters: dict[ParameterName, Value] = Field(
+        {}, description="A value from its domain for each parameter; one with a single value needs none."
+    )
+
+
+class VerifyBody(Body):
+    """A provenance statement to verify, and the digest of the table that came with it."""
+
+    statement: Annotated[str, StringConstraints(min_length=1, max_length=65_536)] = Field(
+        description="The statement, a JWS in compact serialisation."
+    )
+    table_digest: Digest | None = Field(
+        None, description="The table's digest, `sha256:` and 64 hexadecimal digits, where one is at hand."
+    )

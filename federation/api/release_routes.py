@@ -1,0 +1,93 @@
+"""Routes to released answers, their statements, and the keys that verify them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pyarrow as pa
+from fastapi import APIRouter, Depends, Request, Response
+
+from federation.api.bodies import VerifyBody
+from federation.api.dependencies import Caller, NodeDep, caller
+from federation.api.formats import encode
+from federation.api.negotiation import MediaType, negotiate
+from federation.service import releases
+from federation.service.release_cache import ReleaseRecord
+from federation.service.releases import About, VerificationView
+
+router = APIRouter(prefix="/v1", tags=["releases"])
+
+FOREVER = "private, max-age=31536000, immutable"
+_EXAMPLE_CSV = "region,region__status,people,people__status\nWales,,1234,\nScotland,,,[c]\n"
+FORMATS: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "The table, in the format that was asked for.",
+        "content": {
+            MediaType.JSON: {
+                "example": {
+                    "release": "rel_5f0c…",
+                    "source": "Example office: People, 2025.",
+                    "notes": [],
+                    "columns": [
+                        {"name": "people", "type": "int64"},
+                        {"name": "people__status", "type": "string"},
+                    ],
+                    "data": [{"people": None, "people__status": "[c]"}],
+                    "legend": {"[c]": "confidential: withheld to protect the people it is about"},
+                }
+            },
+            MediaType.CSV: {"example": _EXAMPLE_CSV},
+            MediaType.ARROW: {"schema": {"type": "string", "format": "binary"}},
+            MediaType.PARQUET: {"schema": {"type": "string", "format": "binary"}},
+        },
+    },
+    304: {"description": "The caller has this very table already (If-None-Match)."},
+}
+
+
+@router.get("/releases/{release}", response_class=Response, responses=FORMATS)
+def release(node: NodeDep, principal: Caller, http: Request, release: str) -> Response:
+    """A released table as JSON, CSV, Arrow IPC or Parquet, by `Accept`. Beside each column `x` stands `x__status`."""
+    media_type = negotiate(http.headers.get("accept", ""))
+    record = releases.find(node, principal, release)
+    digest = record.table_digest.removeprefix("sha256:")
+    etag = f'"{digest}-{media_type.name.lower()}"'
+    headers = {
+        "ETag": etag,
+        "Cache-Control": FOREVER,
+        "Vary": "Accept, Authorization",
+        "Link": f'</v1/releases/{release}/statement>; rel="describedby"; type="application/jose"',
+    }
+    if etag in {tag.strip() for tag in http.headers.get("if-none-match", "").split(",")}:
+        return Response(status_code=304, headers=headers)
+
+    def encoder(table: pa.Table, found: ReleaseRecord) -> bytes:
+        said = releases.about(found)
+        beside = {"release": said.release, "source": said.source, "notes": said.notes}
+        return encode(table, found.statement, beside, media_type)
+
+    content = releases.content(node, principal, record, media_type, encoder)
+    return Response(content, media_type=str(media_type), headers=headers)
+
+
+@router.get("/releases/{release}/about")
+def about(node: NodeDep, principal: Caller, release: str) -> About:
+    """What is said beside the table: the question, the source line, notes."""
+    return releases.about(releases.find(node, principal, release))
+
+
+@router.get(
+    "/releases/{release}/statement",
+    response_class=Response,
+    responses={200: {"content": {"application/jose": {"schema": {"type": "string"}}}}},
+)
+def statement(node: NodeDep, principal: Caller, release: str) -> Response:
+    """The signed provenance statement, a JWS in compact serialisation."""
+    record = releases.find(node, principal, release)
+    return Response(record.statement, media_type="application/jose", headers={"Cache-Control": FOREVER})
+
+
+@router.post("/verify", dependencies=[Depends(caller)])
+def verify(node: NodeDep, body: VerifyBody) -> VerificationView:
+    """Whether this node signed a statement. The same can be done offline with the node's keys."""
+    return releases.verify(node, body.statement, body.table_digest)

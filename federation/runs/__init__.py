@@ -1,0 +1,1 @@
+"""Runs: approved questions, executed by workers of the node and turned into releases."""

@@ -1,0 +1,270 @@
+"""One run, from its claim to its release or to the reason why there is none."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+
+import structlog
+
+from catalogue.fragment import SourceError, SourceFault
+from federation.audit.chain import append
+from federation.audit.events import AuditAction, AuditEvent, Detail, DetailValue
+from federation.client.digest import DigestError
+from federation.release.files import StorageError, StorageFull
+from federation.release.statement import sign_statement
+from federation.runs.answering import Answer, Bounds, HolderDeclined
+from federation.runs.ledger import ledger_rows
+from federation.runs.outcomes import RunFault
+from federation.runs.provenance import Occasion, statement_of
+from federation.runs.released_table import notes_of, released_table
+from federation.runs.watch import Stop, Watch
+from federation.sandbox.model import PresentationError
+from federation.service.compiling import Question
+from federation.service.errors import ServiceError
+from federation.service.node import Node
+from federation.service.questions import compile_question, question_of
+from federation.service.runs import supersede
+from federation.service.use import ask_of, use_of
+from federation.state import requests, runs
+from federation.state.changes import IdKind, new_id
+from federation.state.errors import (
+    AlreadyReleased,
+    LeaseLost,
+    NotReleasable,
+    PartitionsExhausted,
+    RunCancelled,
+    StateError,
+)
+from federation.state.lifecycle import RequestState
+from federation.state.models import Decision, Request, Run
+from federation.state.releases import NewRelease, answer_key, finish_run
+from federation.state.steps import Lease
+from policies.plan import CellQuery, ClearedPlan
+from policies.protect import ProtectError
+from policies.refusals import RefusalError
+
+log = structlog.get_logger(__name__)
+
+
+class _NoRelease(Exception):
+    """The run ends without a release, for a reason with a stable code."""
+
+    def __init__(self, fault: StrEnum) -> None:
+        super().__init__(str(fault))
+        self.fault = fault
+
+
+class _Void(_NoRelease):
+    """Nothing may be released: what the run rests on does not hold (any more)."""
+
+
+class _Failed(_NoRelease):
+    """Something did not work."""
+
+
+@dataclass(frozen=True)
+class _Case:
+    """A claimed run with all that it rests on, as read after the claim."""
+
+    node: Node
+    lease: Lease
+    run: Run
+    request: Request
+    decisions: Sequence[Decision]
+    watch: Watch
+    run_at: datetime
+
+
+def execute(node: Node, lease: Lease, watch: Watch) -> None:
+    """Work on a claimed run until it has a release, or has ended, or is given back to the queue.
+
+    Raises:
+        StateError: the outcome could not be recorded; the lease runs out and the run is taken up again.
+    """
+    with node.database.read() as session:
+        run = runs.get_run(session, lease.run_id)
+        request = requests.get_request(session, run.request_id)
+        decisions = requests.decisions(session, request.id)
+    case = _Case(node, lease, run, request, decisions, watch, node.clock())
+    try:
+        _release(case)
+    except LeaseLost:
+        log.info("run_lease_lost", run=lease.run_id)
+    except AlreadyReleased:
+        log.error("run_released_already", run=lease.run_id)
+    except RunCancelled:
+        _end(case, AuditAction.RUN_CANCELLED, runs.cancel_run)
+    except _Void as void:
+        _end_with(case, AuditAction.RUN_VOIDED, runs.void_run, str(void.fault))
+    except _Failed as failed:
+        _end_with(case, AuditAction.RUN_FAILED, runs.fail_run, str(failed.fault))
+    except StateError:
+        raise
+    except Exception as error:  # noqa: BLE001  # its text may hold a value, so it ends here
+        log.error("run_failed", run=lease.run_id, kind=type(error).__name__)
+        _end_with(case, AuditAction.RUN_FAILED, runs.fail_run, str(RunFault.INTERNAL))
+
+
+def _release(case: _Case) -> None:
+    plan, recompile = _checked_plan(case)
+    answer = _answer(case, plan, recompile)
+    if case.watch.is_set():
+        raise _stopped(case)
+    _issue(case, answer)
+
+
+def _checked_plan(
+    case: _Case,
+) -> tuple[ClearedPlan, Callable[[tuple[Decimal | None, ...]], ClearedPlan]]:
+    """The plan as it compiles now, if it is the one that was approved and the approval holds."""
+    node, request = case.node, case.request
+    ask, today = ask_of(request), request.created_at.date()
+    question = question_of(node, request.body, ask, today, case.run.parameters)
+    try:
+        reviewed = compile_question(node, question_of(node, request.body, ask, today)).digest
+        plan = compile_question(node, question)
+    except RefusalError:
+        reviewed, plan = "", None
+    except ServiceError:
+        raise _Failed(RunFault.COMPILER) from None
+    use = use_of(node.catalogue, request, case.decisions, reviewed, node.clock())
+    if use.state is RequestState.SUPERSEDED or plan is None:
+        if request.state is RequestState.APPROVED:
+            supersede(node, request)
+        raise _Void(RunFault.SUPERSEDED)
+    if not use.usable:
+        raise _Void(RunFault.NOT_USABLE)
+
+    def recompile(values: tuple[Decimal | None, ...]) -> ClearedPlan:
+        return _staged(node, question, values)
+
+    return plan, recompile
+
+
+def _staged(node: Node, question: Question, values: tuple[Decimal | None, ...]) -> ClearedPlan:
+    """The plan with the protected answers of its stages bound. A hidden stage hides everything above it."""
+    staged = replace(question, stage_values=values)
+    try:
+        return compile_question(node, staged)
+    except (RefusalError, ServiceError):
+        raise _Failed(RunFault.COMPILER) from None
+
+
+def _answer(
+    case: _Case, plan: ClearedPlan, recompile: Callable[[tuple[Decimal | None, ...]], ClearedPlan]
+) -> Answer:
+    def before(query: CellQuery) -> None:
+        """The event is committed before the source hears anything: if it can't be written, nothing runs."""
+        if case.watch.is_set():
+            raise _stopped(case)
+        details: dict[Detail, DetailValue] = {
+            Detail.RUN: case.lease.run_id,
+            Detail.REQUEST: case.request.id,
+            Detail.DATASETS: (query.dataset,),
+            Detail.CELLS: query.size,
+            Detail.PLAN_DIGEST: case.request.plan_digest,
+        }
+        with case.node.database.write() as session:
+            append(session, _event(case, AuditAction.FRAGMENT_STARTED, case.lease.run_id, details))
+
+    def progress(percent: int) -> None:
+        case.watch.progress = percent
+
+    deadline = time.monotonic() + case.node.settings.limits.run_seconds
+    try:
+        return case.node.answering.answer(plan, recompile, Bounds(deadline, case.watch, before, progress))
+    except SourceError as error:
+        if error.fault is SourceFault.CANCELLED:
+            raise _stopped(case) from None
+        kind = _Void if error.fault is SourceFault.CHANGED else _Failed
+        raise kind(error.fault) from None
+    except PresentationError as error:
+        raise _Failed(error.fault) from None
+    except ProtectError:
+        raise _Failed(RunFault.PROTECTION_FAILED) from None
+    except HolderDeclined:
+        raise _Void(RunFault.HOLDER_DECLINED) from None
+
+
+def _issue(case: _Case, answer: Answer) -> None:
+    """Put the files in place, then commit release, ledger, end of the run and audit event together."""
+    node, request = case.node, case.request
+    table = released_table(answer)
+    notes = notes_of(answer, table)
+    epoch = node.key_epoch
+    now = node.clock()
+    release_id = new_id(IdKind.RELEASE)
+    occasion = Occasion(release_id, case.run, request, case.decisions, case.run_at, now)
+    try:
+        statement = statement_of(occasion, answer, table, notes, node.catalogue, node.settings.node, epoch)
+        signed = sign_statement(statement, node.signing_key)
+        stored = node.files.put_release(table, signed)
+        cells = ledger_rows(answer.answered, node.catalogue, epoch, node.files)
+    except StorageFull:
+        raise _Failed(RunFault.STORAGE_FULL) from None
+    except StorageError:
+        raise _Failed(RunFault.STORAGE_FAILED) from None
+    except DigestError:
+        raise _Failed(RunFault.INTERNAL) from None
+    epochs = dict.fromkeys(answer.snapshots, epoch)
+    key = answer_key(request.plan_digest, case.run.parameters, answer.snapshots, epochs)
+    release = NewRelease(
+        id=release_id,
+        answer_key=key,
+        table_digest=statement.table.digest,
+        file_digest=stored.digest,
+        path=stored.path,
+        statement=signed,
+        snapshots=answer.snapshots,
+    )
+    details: dict[Detail, DetailValue] = {
+        Detail.RUN: case.lease.run_id,
+        Detail.REQUEST: request.id,
+        Detail.TABLE_DIGEST: release.table_digest,
+        Detail.FILE_DIGEST: release.file_digest,
+        Detail.ANSWER_KEY: key,
+        Detail.KEY_EPOCH: epoch,
+    }
+    try:
+        with node.database.write() as session:
+            event = _event(case, AuditAction.RELEASE_ISSUED, release_id, details)
+            finish_run(session, case.lease, release, cells, now, event)
+    except NotReleasable:
+        raise _Void(RunFault.APPROVAL_WITHDRAWN) from None
+    except PartitionsExhausted:
+        raise _Failed(RunFault.PARTITIONS_EXHAUSTED) from None
+
+
+def _stopped(case: _Case) -> Exception:
+    """What to raise for a run that should stop; a node that stops puts its run back in the queue."""
+    if case.watch.stop is Stop.CANCELLED:
+        return RunCancelled(f"the run {case.lease.run_id} was to be cancelled")
+    if case.watch.stop is Stop.NODE_STOPPING:
+        with case.node.database.write() as session:
+            event = _event(case, AuditAction.RUN_REQUEUED, case.lease.run_id, {})
+            runs.give_back(session, case.lease, event)
+    return LeaseLost(f"the run {case.lease.run_id} is no longer held by this worker")
+
+
+def _end(case: _Case, action: AuditAction, step: Callable[..., None]) -> None:
+    now = case.node.clock()
+    with case.node.database.write() as session:
+        step(session, case.lease, now, _event(case, action, case.lease.run_id, {}))
+
+
+def _end_with(case: _Case, action: AuditAction, step: Callable[..., None], code: str) -> None:
+    now = case.node.clock()
+    event = _event(case, action, case.lease.run_id, {Detail.CODE: code})
+    with case.node.database.write() as session:
+        step(session, case.lease, code, now, event)
+    log.info("run_ended", run=case.lease.run_id, action=str(action), code=code)
+
+
+def _event(case: _Case, action: AuditAction, subject: str, details: dict[Detail, DetailValue]) -> AuditEvent:
+    attempt: dict[Detail, DetailValue] = {Detail.ATTEMPT: case.lease.attempt}
+    return AuditEvent(case.lease.owner, action, subject, case.node.clock(), details | attempt)

@@ -1,0 +1,64 @@
+"""How a run can end without a release: stable codes, and what each means to the person who waits."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from catalogue.fragment import SourceFault
+from federation.sandbox.model import Fault as PresentationFault
+from federation.state.lifecycle import RunState
+
+
+class RunFault(StrEnum):
+    """Why a run ended, beside the faults of sources (``SourceFault``) and of the presentation."""
+
+    NOT_USABLE = "request_not_usable"
+    SUPERSEDED = "superseded"
+    APPROVAL_WITHDRAWN = "approval_withdrawn"
+    HOLDER_DECLINED = "holder_declined"
+    PARTITIONS_EXHAUSTED = "partitions_exhausted"
+    PROTECTION_FAILED = "protection_failed"
+    STORAGE_FULL = "storage_full"
+    STORAGE_FAILED = "storage_failed"
+    COMPILER = "compiler_failed"
+    ATTEMPTS_EXHAUSTED = "attempts_exhausted"
+    INTERNAL = "internal_error"
+
+
+_MEANINGS: dict[str, str] = {
+    RunFault.NOT_USABLE: "the approval is not in force: look at the request",
+    RunFault.SUPERSEDED: "what would run is no longer what was approved: ask again",
+    RunFault.APPROVAL_WITHDRAWN: "the approval was withdrawn while the run was going",
+    RunFault.HOLDER_DECLINED: "a holder of part of the data has not agreed to answer",
+    RunFault.PARTITIONS_EXHAUSTED: (
+        "this population has been divided as often as its profile allows: ask with divisions used before"
+    ),
+    RunFault.PROTECTION_FAILED: "the answer could not be protected, so nothing was released: tell the custodian",
+    RunFault.STORAGE_FULL: "the node has no room for the release: run again when its operator has made some",
+    RunFault.STORAGE_FAILED: "the node could not store the release: tell its operator",
+    RunFault.COMPILER: "the node could not compile the question: tell its operator",
+    RunFault.ATTEMPTS_EXHAUSTED: "the run was begun several times and never came to its end: tell the operator",
+    RunFault.INTERNAL: "an unforeseen error: tell the operator of the node",
+    **{str(fault): fault.meaning for fault in PresentationFault},
+}
+
+_STATES = {
+    RunState.QUEUED: "waiting for a worker",
+    RunState.RUNNING: "running",
+    RunState.DONE: "released",
+    RunState.CANCELLED: "cancelled: nothing was released",
+}
+
+
+def message_of(state: RunState, error_code: str | None) -> str:
+    """What to tell the person who waits.
+
+    >>> message_of(RunState.FAILED, "storage_full")
+    'the node has no room for the release: run again when its operator has made some'
+    """
+    if state in _STATES:
+        return _STATES[state]
+    code = error_code or RunFault.INTERNAL
+    if code in set(SourceFault):
+        return f"the source did not answer ({code}): run again, or tell the custodian"
+    return _MEANINGS.get(code, _MEANINGS[RunFault.INTERNAL])

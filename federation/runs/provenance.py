@@ -1,0 +1,135 @@
+"""The statement of a release: who, about whom, when, in what context and with what authority."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import pyarrow as pa
+
+from catalogue.catalogue import Catalogue
+from federation.release.statement import (
+    AgreementRef,
+    Authority,
+    Context,
+    DecisionRef,
+    Method,
+    Organisation,
+    Profile,
+    Statement,
+    Subject,
+    TableRef,
+    When,
+    Who,
+)
+from federation.runs.answering import Answer
+from federation.state.models import Decision, Outcome, Request, Run
+
+
+@dataclass(frozen=True, slots=True)
+class Occasion:
+    """The run that a release comes from, under which request and which decisions, at which times."""
+
+    release: str
+    run: Run
+    request: Request
+    decisions: Sequence[Decision]
+    run_at: datetime
+    released_at: datetime
+
+
+def statement_of(
+    occasion: Occasion,
+    answer: Answer,
+    table: pa.Table,
+    notes: tuple[str, ...],
+    catalogue: Catalogue,
+    node: str,
+    key_epoch: int,
+) -> Statement:
+    """The statement about ``table``, to be signed.
+
+    Raises:
+        DigestError: a column's type cannot be part of a release.
+    """
+    request, plan = occasion.request, answer.plan
+    documents = [catalogue.datasets[name].document for name in request.custodians]
+    agreement = catalogue.agreements[request.agreement]
+    periods = tuple(sorted({document.reference_period for document in documents}))
+    return Statement(
+        release=occasion.release,
+        run=occasion.run.id,
+        who=Who(
+            node=node,
+            publishers=tuple(_body(catalogue, name) for name in sorted({d.publisher for d in documents})),
+            custodians=tuple(_body(catalogue, name) for name in sorted({d.custodian for d in documents})),
+        ),
+        about_whom=tuple(
+            Subject(
+                dataset=document.dataset,
+                title=document.title,
+                population=document.population,
+                unit=document.unit.name,
+                geography=document.geography,
+                publisher=document.publisher,
+                custodian=document.custodian,
+                series=document.series,
+                reference_period=document.reference_period,
+                snapshot=answer.snapshots.get(document.dataset, "read through a joined dataset"),
+                key_epoch=key_epoch,
+            )
+            for document in documents
+        ),
+        when=When(
+            run_at=occasion.run_at,
+            released_at=occasion.released_at,
+            reference_periods=periods,
+            clock=request.created_at.date(),
+        ),
+        context=Context(
+            purpose=request.purpose,
+            question=plan.question,
+            sql=request.sql,
+            parameters=dict(occasion.run.parameters),
+            methods=tuple(Method(rule=rule.rule, effect=rule.effect) for rule in plan.rules),
+            profiles=tuple(
+                Profile(id=d.profile, version=catalogue.profiles[d.profile].version, dataset=d.dataset)
+                for d in documents
+            ),
+            catalogue_version=catalogue.version,
+            notes=notes,
+        ),
+        authority=Authority(
+            request=request.id,
+            requester=request.requester,
+            recipient=_body(catalogue, request.body),
+            agreement=AgreementRef(
+                id=agreement.agreement,
+                title=agreement.title,
+                version=agreement.version,
+                legal_gateway=agreement.legal_gateway,
+                start=agreement.start,
+                end=agreement.end,
+            ),
+            decisions=tuple(_decision(d) for d in occasion.decisions if d.outcome is Outcome.APPROVE),
+            plan_digest=request.plan_digest,
+        ),
+        table=TableRef.of(table),
+    )
+
+
+def _body(catalogue: Catalogue, name: str) -> Organisation:
+    body = catalogue.bodies.get(name)
+    return Organisation(id=name, title=name if body is None else body.title)
+
+
+def _decision(decision: Decision) -> DecisionRef:
+    return DecisionRef(
+        dataset=decision.dataset,
+        custodian=decision.custodian,
+        kind=decision.kind.value,
+        decided_by=decision.decided_by,
+        decided_at=decision.decided_at,
+        valid_until=decision.valid_until,
+    )

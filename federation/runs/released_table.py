@@ -1,0 +1,71 @@
+"""The table that is released: beside each column its status as a mark, and in words what the table cannot say."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from federation.client.display import STATUS_SUFFIX
+from federation.runs.answering import Answer
+from policies.cells import Status
+
+_MARKS = pa.array([status.mark for status in Status])
+LARGELY_WITHHELD = 0.5
+
+
+def released_table(answer: Answer) -> pa.Table:
+    """The presented values, each column followed by its status: empty, or a mark such as ``[c]``."""
+    presented = answer.presented.table
+    columns: dict[str, pa.ChunkedArray] = {}
+    for output in answer.plan.presentation.columns:
+        columns[output.name] = _hugeint(presented.column(output.name))
+    for output in answer.plan.presentation.columns:
+        status = presented.column(output.status_name).cast(pa.int8())
+        columns[_free(output.name + STATUS_SUFFIX, columns)] = pc.take(_MARKS, status)
+    names = [output.name for output in answer.plan.presentation.columns]
+    statuses = [name for name in columns if name not in names]
+    order = [name for pair in zip(names, statuses, strict=True) for name in pair]
+    return pa.table({name: columns[name] for name in order})
+
+
+def notes_of(answer: Answer, table: pa.Table) -> tuple[str, ...]:
+    """What a reader has to know beside the marks: rows that hidden values decided, cells that were left out."""
+    notes = [f"{note.text} ({note.rows:,} rows)" for note in answer.presented.notes]
+    if answer.sparse:
+        notes.append(
+            "rows without a published figure were left out, whether nobody is there or they are withheld"
+        )
+    notes += answer.plan.warnings
+    withheld, cells = _withheld(table)
+    if cells and withheld / cells >= LARGELY_WITHHELD:
+        notes.append("much of this answer is withheld: ask for larger areas or fewer dimensions")
+    return tuple(notes)
+
+
+def _withheld(table: pa.Table) -> tuple[int, int]:
+    """How many figures are withheld, of how many in columns that can be."""
+    marks = [
+        column for name, column in zip(table.column_names, table.columns, strict=True) if _is_status(name)
+    ]
+    hidden = [pc.sum(pc.equal(column, Status.CONFIDENTIAL.mark)).as_py() or 0 for column in marks]
+    return sum(hidden), sum(len(column) for column, count in zip(marks, hidden, strict=True) if count)
+
+
+def _is_status(name: str) -> bool:
+    return name.rstrip("_").endswith(STATUS_SUFFIX)
+
+
+def _free(name: str, taken: dict[str, pa.ChunkedArray]) -> str:
+    while name in taken:
+        name += "_"
+    return name
+
+
+def _hugeint(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """DuckDB sums whole numbers to 128 bits; readers expect integers wherever they fit."""
+    if pa.types.is_decimal(column.type) and column.type.scale == 0:
+        try:
+            return column.cast(pa.int64())
+        except pa.ArrowInvalid:
+            return column
+    return column

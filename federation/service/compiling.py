@@ -1,0 +1,200 @@
+"""Compiles queries in processes of their own: a hostile query can cost a worker, never the node.
+
+A thread that runs away cannot be stopped and holds up every other; a process can be ended at its deadline.
+"""
+
+from __future__ import annotations
+
+import copyreg
+import multiprocessing
+import pickle
+import queue
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+from types import MappingProxyType
+from typing import Any
+
+from catalogue.catalogue import Catalogue
+from policies.compiler import compile_query
+from policies.context import Context, ParameterDomain
+from policies.plan import ClearedPlan
+from policies.refusals import Refusal, RefusalError
+
+
+# Read-only views of mappings, of which the catalogue is made, have no pickled form of their own.
+def _read_only(items: dict[Any, Any]) -> MappingProxyType[Any, Any]:
+    return MappingProxyType(items)
+
+
+copyreg.pickle(MappingProxyType, lambda view: (_read_only, (dict(view),)))
+
+
+@dataclass(frozen=True)
+class Question:
+    """A query and all that decides what becomes of it, beside the catalogue. ``agreement`` is its name."""
+
+    sql: str
+    body: str
+    agreement: str | None
+    purpose: str
+    today: date
+    parameters: Mapping[str, str | int | Decimal] = field(default_factory=dict)
+    domains: Mapping[str, ParameterDomain] = field(default_factory=dict)
+    stage_values: tuple[Decimal | None, ...] = ()
+
+    def context(self, catalogue: Catalogue) -> Context:
+        agreement = None if self.agreement is None else catalogue.agreements.get(self.agreement)
+        return Context(
+            catalogue=catalogue,
+            body=self.body,
+            agreement=agreement,
+            purpose=self.purpose,
+            today=self.today,
+            parameters=self.parameters,
+            domains=self.domains,
+            stage_values=self.stage_values,
+        )
+
+
+class CompilerTimeout(Exception):
+    """The query took longer to compile than the node allows; its process was ended."""
+
+
+class CompilerBusy(Exception):
+    """Every worker is taken: try again shortly."""
+
+
+class CompilerFault(Exception):
+    """The compiler failed in a way that is no refusal. ``kind`` is the class of the error, without its text."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__(kind)
+        self.kind = kind
+
+
+class CompilerPool:
+    """``workers`` processes that hold the catalogue and compile one query at a time each.
+
+    Args:
+        deadline_seconds: the time that one query may take; also how long a query waits for a free worker.
+    """
+
+    def __init__(self, catalogue: Catalogue, workers: int, deadline_seconds: float) -> None:
+        self._catalogue = pickle.dumps(catalogue)
+        self._deadline = deadline_seconds
+        self._idle: queue.LifoQueue[_Worker] = queue.LifoQueue()
+        self._lock = threading.Lock()
+        self._all: set[_Worker] = set()
+        self._closed = False
+        for _ in range(workers):
+            self._start()
+
+    def _start(self) -> None:
+        with self._lock:
+            if self._closed:
+                return
+            worker = _Worker(self._catalogue)
+            self._all.add(worker)
+        self._idle.put(worker)
+
+    def compile(self, question: Question) -> ClearedPlan:
+        """The cleared plan of ``question``.
+
+        Raises:
+            RefusalError: the query is refused; all reasons that were found.
+            CompilerTimeout: it took too long.
+            CompilerBusy: no worker became free in time.
+            CompilerFault: the compiler failed.
+        """
+        try:
+            worker = self._idle.get(timeout=self._deadline)
+        except queue.Empty:
+            raise CompilerBusy from None
+        try:
+            answer = worker.ask(question, self._deadline)
+        except (CompilerTimeout, CompilerFault):
+            self._replace(worker)
+            raise
+        self._idle.put(worker)
+        if isinstance(answer, ClearedPlan):
+            return answer
+        if isinstance(answer, str):
+            raise CompilerFault(answer)
+        raise RefusalError(*answer)
+
+    def _replace(self, worker: _Worker) -> None:
+        worker.end()
+        with self._lock:
+            self._all.discard(worker)
+        self._start()
+
+    def close(self) -> None:
+        """End every worker."""
+        with self._lock:
+            self._closed = True
+            workers, self._all = self._all, set()
+        for worker in workers:
+            worker.end()
+
+
+Answer = ClearedPlan | tuple[Refusal, ...] | str
+
+
+class _Worker:
+    """One process and the pipe to it. Started at once; ready when its imports are done."""
+
+    START_SECONDS = 30.0
+
+    def __init__(self, catalogue: bytes) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._pipe, theirs = context.Pipe()
+        self._process: BaseProcess = context.Process(target=_serve, args=(theirs, catalogue), daemon=True)
+        self._process.start()
+        theirs.close()
+        self._ready = False
+
+    def ask(self, question: Question, deadline: float) -> Answer:
+        try:
+            if not self._ready:
+                if not self._pipe.poll(self.START_SECONDS):
+                    raise CompilerTimeout
+                self._ready = self._pipe.recv() == "ready"
+            self._pipe.send(question)
+            if not self._pipe.poll(deadline):
+                raise CompilerTimeout
+            answer: Answer = self._pipe.recv()
+        except (EOFError, OSError):
+            raise CompilerFault("worker ended") from None
+        return answer
+
+    def end(self) -> None:
+        self._process.kill()
+        self._process.join()
+        self._pipe.close()
+
+
+def _serve(pipe: Connection, catalogue: bytes) -> None:
+    """The worker's loop. It reads nothing but questions of its own node, and ends with the pipe."""
+    loaded: Catalogue = pickle.loads(catalogue)  # the parent pickled it
+    pipe.send("ready")
+    while True:
+        try:
+            question: Question = pipe.recv()
+        except (EOFError, KeyboardInterrupt):
+            return
+        pipe.send(compile_here(question, loaded))
+
+
+def compile_here(question: Question, catalogue: Catalogue) -> Answer:
+    """Compile in this process: the plan, the refusals, or the class of an unforeseen error."""
+    try:
+        return compile_query(question.sql, question.context(catalogue))
+    except RefusalError as error:
+        return error.refusals
+    except Exception as error:  # noqa: BLE001  # whatever fails here must not end the worker or show its text
+        return type(error).__name__

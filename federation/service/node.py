@@ -1,0 +1,43 @@
+"""A running node: its parts, put together once by the composition root and handed to every use case."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from catalogue.catalogue import Catalogue
+from catalogue.fragment import Fragment
+from federation.identity.builtin import BuiltinIdentity
+from federation.identity.principal import Authenticator
+from federation.release.files import ReleaseStore
+from federation.release.keys import SigningKey
+from federation.runs.answering import Answering
+from federation.service.compiling import CompilerPool
+from federation.service.release_cache import ReleaseCache
+from federation.settings import Settings
+from federation.state.database import Database
+
+Clock = Callable[[], datetime]
+
+
+@dataclass(frozen=True)
+class Node:
+    """``clock`` gives the time with its zone; ``token_issuer`` is there with the built-in identity alone;
+    ``render`` gives the SQL that a fragment's source would be sent;
+    ``close`` lets go of sources, processes, database and lock, in this order."""
+
+    settings: Settings
+    catalogue: Catalogue
+    database: Database
+    compiler: CompilerPool
+    answering: Answering
+    files: ReleaseStore
+    signing_key: SigningKey
+    key_epoch: int
+    authenticator: Authenticator
+    token_issuer: BuiltinIdentity | None
+    clock: Clock
+    render: Callable[[Fragment], str]
+    close: Callable[[], None]
+    release_cache: ReleaseCache = field(default_factory=ReleaseCache)

@@ -1,0 +1,133 @@
+"""Released answers, for those whom they were released to and those who have to account for them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from federation.audit.chain import append
+from federation.audit.events import AuditAction, AuditEvent, Detail
+from federation.client.verify import STATEMENT_TYPE, VerificationError, verify_jws
+from federation.identity.principal import Principal
+from federation.release.files import FileDamaged
+from federation.service.errors import ServiceCode, ServiceError
+from federation.service.node import Node
+from federation.service.permissions import Act, permitted
+from federation.service.release_cache import ReleaseRecord
+from federation.state import releases as store
+from federation.state.errors import NotFound
+from federation.state.requests import get_request
+
+Encoder = Callable[[pa.Table, ReleaseRecord], bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What is said beside a released table."""
+
+    release: str
+    request: str
+    question: str
+    source: str
+    notes: list[str]
+    table_digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class VerificationView:
+    """Whether this node signed a statement, and what it says. ``table_matches`` is there if a digest was given."""
+
+    valid: bool
+    fault: str | None
+    message: str
+    table_matches: bool | None
+    statement: dict[str, object] | None
+
+
+def find(node: Node, principal: Principal, release_id: str) -> ReleaseRecord:
+    """The record of a release. NOT_FOUND for one that is not the reader's to see, too."""
+    record = node.release_cache.record(release_id, lambda: _load(node, release_id))
+    decided = permitted(principal, Act.DECIDE) and principal.body in record.custodians
+    if principal.body == record.body or decided or permitted(principal, Act.SEE_ALL):
+        return record
+    raise ServiceError(ServiceCode.NOT_FOUND, "there is no such release")
+
+
+def content(node: Node, principal: Principal, record: ReleaseRecord, form: str, encode: Encoder) -> bytes:
+    """The table as bytes, by ``encode`` the first time. The first fetch by each reader is audited before it.
+
+    Raises:
+        ServiceError: INTERNAL_ERROR, the stored file is missing or damaged.
+    """
+    if node.release_cache.first_fetch(principal.subject, record.release):
+        details = {Detail.BODY: principal.body, Detail.TABLE_DIGEST: record.table_digest}
+        event = AuditEvent(
+            principal.subject, AuditAction.RELEASE_FETCHED, record.release, node.clock(), details
+        )
+        with node.database.write() as session:
+            append(session, event)
+        node.release_cache.remember_fetch(principal.subject, record.release)
+
+    def read() -> bytes:
+        try:
+            table = node.files.read(record.path, record.file_digest)
+        except FileDamaged:
+            detail = "the stored release is missing or damaged: its operator has to restore it"
+            raise ServiceError(ServiceCode.INTERNAL_ERROR, detail) from None
+        return encode(table.replace_schema_metadata(None), record)
+
+    return node.release_cache.encoded(record.release, form, read)
+
+
+def about(record: ReleaseRecord) -> About:
+    payload = record.payload
+    titles = "; ".join(
+        f"{subject['title']}, {subject['reference_period']}" for subject in payload["about_whom"]
+    )
+    publishers = ", ".join(body["title"] for body in payload["who"]["publishers"])
+    day = str(payload["when"]["released_at"])[:10]
+    source = f"{publishers}: {titles}. Released by {payload['who']['node']} on {day} ({record.release})."
+    return About(
+        release=record.release,
+        request=record.request,
+        question=payload["context"]["question"],
+        source=source,
+        notes=list(payload["context"]["notes"]),
+        table_digest=record.table_digest,
+    )
+
+
+def verify(node: Node, statement: str, table_digest: str | None) -> VerificationView:
+    """Whether this node signed ``statement``, and whether it is about the table with this digest."""
+    try:
+        payload, _ = verify_jws(statement, node.signing_key.public_jwks(), STATEMENT_TYPE)
+    except VerificationError as error:
+        return VerificationView(False, str(error.fault), str(error), None, None)
+    matches = None if table_digest is None else payload["table"]["digest"] == table_digest
+    message = "this node signed the statement"
+    if matches is not None:
+        message += " and it is about this table" if matches else ", but it is about another table"
+    return VerificationView(matches is not False, None, message, matches, payload)
+
+
+def _load(node: Node, release_id: str) -> ReleaseRecord:
+    try:
+        with node.database.read() as session:
+            release = store.get_release(session, release_id)
+            request = get_request(session, release.request_id)
+    except NotFound:
+        raise ServiceError(ServiceCode.NOT_FOUND, "there is no such release") from None
+    payload, _ = verify_jws(release.statement, node.signing_key.public_jwks(), STATEMENT_TYPE)
+    return ReleaseRecord(
+        release=release.id,
+        request=request.id,
+        body=request.body,
+        custodians=frozenset(request.custodians.values()),
+        table_digest=release.table_digest,
+        file_digest=release.file_digest,
+        path=release.path,
+        statement=release.statement,
+        payload=payload,
+    )

@@ -1,0 +1,241 @@
+"""What the use cases return: plain values, as programs and people read them. Nothing here holds a raw cell."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+from federation.state.lifecycle import RequestState, RunState
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetSummary:
+    """One line of the catalogue."""
+
+    dataset: str
+    title: str
+    description: str
+    publisher: str
+    custodian: str
+    population: str
+    reference_period: str
+    geography: str
+    licence: str
+
+
+@dataclass(frozen=True, slots=True)
+class VariableView:
+    """A column that a query may name, and how it may be used."""
+
+    name: str
+    role: str
+    title: str
+    description: str
+    uses: list[str]
+    codelist: str | None
+    level: str | None
+    unit: str
+    nullable: bool
+    sensitive: bool
+    minimum: float | None
+    maximum: float | None
+    step: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class RelationshipView:
+    """Along which key a query may join, and to what."""
+
+    name: str
+    to: str
+    from_column: str
+    to_column: str
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetView:
+    """All that the catalogue says of a dataset, beside where it stands."""
+
+    dataset: str
+    title: str
+    description: str
+    publisher: str
+    custodian: str
+    population: str
+    unit: str
+    reference_period: str
+    supersedes: str | None
+    geography: str
+    sampling: str
+    known_limits: list[str]
+    licence: str
+    legal_basis: str
+    profile: str
+    profile_version: str
+    minimum_frequency: int
+    variables: list[VariableView]
+    relationships: list[RelationshipView]
+
+
+@dataclass(frozen=True, slots=True)
+class CodeView:
+    """A code of a classification, at one of its levels."""
+
+    level: str
+    code: str | int
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class CodeListSummary:
+    codelist: str
+    title: str
+    vintage: str
+    source: str
+    levels: list[str]
+    groupings: list[str]
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class CodeListView:
+    """A classification and the codes that were searched for; ``matches`` counts those beyond the limit too."""
+
+    codelist: str
+    title: str
+    vintage: str
+    source: str
+    levels: list[str]
+    groupings: list[str]
+    matches: int
+    codes: list[CodeView]
+
+
+@dataclass(frozen=True, slots=True)
+class AgreementView:
+    """An agreement that the reader's body is party to. ``in_force`` is as of today."""
+
+    agreement: str
+    title: str
+    datasets: list[str]
+    purposes: list[str]
+    legal_gateway: str
+    start: date
+    review: date
+    end: date
+    in_force: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RuleView:
+    """A rule that changed or bounds the query, and what it put in."""
+
+    rule: str
+    effect: str
+
+
+@dataclass(frozen=True, slots=True)
+class ExplanationView:
+    """What a query asks, and what becomes of it on its way to the source and back."""
+
+    question: str
+    sql_as_asked: str
+    source_sql: list[str]
+    presentation_sql: str
+    rules: list[RuleView]
+
+
+@dataclass(frozen=True, slots=True)
+class FaultView:
+    """A reason why a query is refused."""
+
+    code: str
+    message: str
+    rule: str
+    remedy: str
+    line: int | None
+    column: int | None
+    offset: int | None
+    suggestion: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class CheckView:
+    """Whether a query would be accepted: an explanation, or every reason for refusing it.
+
+    ``decided_by`` says for each dataset who decides: a standing rule, or the custodian body.
+    """
+
+    accepted: bool
+    explanation: ExplanationView | None
+    refusals: list[FaultView]
+    warnings: list[str]
+    columns: list[str]
+    cells: int
+    plan_digest: str | None
+    decided_by: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionView:
+    """A decision on one dataset of a request. ``kind`` is ``person`` or ``standing_rule``."""
+
+    dataset: str
+    custodian: str
+    outcome: str
+    kind: str
+    decided_by: str
+    reason: str
+    decided_at: datetime
+    valid_until: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class RequestView:
+    """A question that somebody asks to have approved.
+
+    ``state`` is what holds now: an approval whose time is over reads ``expired``. ``usable`` says whether it
+    can be run now and ``reason`` why not.
+    """
+
+    request: str
+    state: RequestState
+    usable: bool
+    reason: str
+    valid_until: datetime | None
+    requester: str
+    body: str
+    agreement: str
+    purpose: str
+    sql: str
+    question: str
+    plan_digest: str
+    datasets: dict[str, str]
+    parameters: dict[str, Any]
+    decisions: list[DecisionView]
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class RequestDetail:
+    """A request as its reviewer sees it: with the explanation of what would run now."""
+
+    request: RequestView
+    explanation: ExplanationView | None
+    refusals: list[FaultView]
+
+
+@dataclass(frozen=True, slots=True)
+class RunView:
+    """One execution of a request. ``progress`` is a percentage, ``release`` is there when ``state`` is done."""
+
+    run: str
+    request: str
+    state: RunState
+    progress: int
+    error: str | None
+    message: str
+    release: str | None
+    created_at: datetime
+    ended_at: datetime | None
