@@ -1,0 +1,119 @@
+"""A configuration is read as a whole: every mistake with its line, and nothing unsafe in production."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from catalogue.faults import CatalogueError
+from federation.composition import build_node
+from federation.configuration import policy_packs, read_configuration
+from federation.settings import Settings
+from federation.state.errors import NodeAlreadyRunning
+from tests.support.node import FILES, write_node
+
+
+def faults(directory: Path, **changes: str) -> list[str]:
+    write_node(directory, changes)
+    with pytest.raises(CatalogueError) as caught:
+        read_configuration(directory)
+    return [str(fault) for fault in caught.value.faults]
+
+
+def test_a_sound_directory(tmp_path: Path) -> None:
+    found = read_configuration(write_node(tmp_path))
+    assert found.settings.public_url == "http://127.0.0.1:8642"
+    assert found.path(found.settings.state_dir) == tmp_path / "state"
+    assert set(found.catalogue.datasets) == {"people", "vacancies"}
+
+
+def test_mistakes_of_settings_and_catalogue_come_together(tmp_path: Path) -> None:
+    text = FILES["node.yaml"].replace("run_workers", "run_wokers").replace("body: effshire", "body: effshir")
+    found = faults(tmp_path, **{"node.yaml": text, "datasets/people.yaml": "dataset: people\n"})
+    assert any(line.startswith("node.yaml:5:") and "run_workers" in line for line in found), found
+    assert any(line.startswith("datasets/people.yaml") for line in found), found
+
+
+def test_settings_and_catalogue_are_held_against_each_other(tmp_path: Path) -> None:
+    text = FILES["node.yaml"].replace("body: effshire", "body: effshir").replace("{duckdb:", "{files:")
+    found = faults(tmp_path, **{"node.yaml": text})
+    assert any("did you mean `effshire`?" in line and line.startswith("node.yaml:9:") for line in found), (
+        found
+    )
+    assert any("uses the connector `duckdb`" in line for line in found), found
+
+
+def test_a_directory_without_a_node(tmp_path: Path) -> None:
+    write_node(tmp_path)
+    (tmp_path / "node.yaml").unlink()
+    with pytest.raises(CatalogueError, match=r"node\.yaml: there is none"):
+        read_configuration(tmp_path)
+    with pytest.raises(CatalogueError, match="no such directory"):
+        read_configuration(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({}, "does not start"),
+        ({"identity": {"allow_builtin_identity": True}, "public_url": "http://node.example"}, "HTTPS"),
+        (
+            {
+                "identity": {
+                    "allow_builtin_identity": True,
+                    "persons": [{"person": "p", "name": "P", "body": "b", "roles": ["planner"]}],
+                }
+            },
+            "without a password",
+        ),
+    ],
+)
+def test_production_refuses_what_is_for_demonstrations(settings: dict[str, object], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Settings(node="n", title="N", **settings)  # type: ignore[arg-type]
+
+
+def test_production_starts_with_the_builtin_identity_only_when_told() -> None:
+    told = {"allow_builtin_identity": True}
+    assert Settings(node="n", title="N", identity=told).environment == "production"  # type: ignore[arg-type]
+
+
+def test_the_environment_wins_over_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FEDERATION_PORT", "9000")
+    monkeypatch.setenv("FEDERATION_LIMITS__RUN_WORKERS", "3")
+    settings = read_configuration(write_node(tmp_path)).settings
+    assert (settings.port, settings.public_url) == (9000, "http://127.0.0.1:9000")
+    assert (settings.limits.run_workers, settings.limits.compile_workers) == (3, 1)
+
+
+def test_every_setting_is_described() -> None:
+    for model in (Settings, *(f.annotation for f in Settings.model_fields.values())):
+        for name, field in getattr(model, "model_fields", {}).items():
+            assert field.description, name
+
+
+def test_the_policy_packs_come_with_the_software() -> None:
+    assert "ten_five" in policy_packs()
+
+
+def test_a_second_node_on_the_same_state_is_refused(tmp_path: Path) -> None:
+    node = build_node(write_node(tmp_path), environment={})
+    try:
+        with pytest.raises(NodeAlreadyRunning):
+            build_node(tmp_path, environment={})
+    finally:
+        node.close()
+    build_node(tmp_path, environment={}).close()
+
+
+def test_a_node_that_cannot_start_lets_go_of_its_lock(tmp_path: Path) -> None:
+    build_node(write_node(tmp_path), environment={}).close()
+    secret = tmp_path / "secrets" / "node-secrets.json"
+    content = secret.read_bytes()
+    secret.unlink()
+    with pytest.raises(Exception, match="restore it"):
+        build_node(tmp_path, environment={})
+    secret.touch(mode=0o600)
+    secret.write_bytes(content)
+    build_node(tmp_path, environment={}).close()

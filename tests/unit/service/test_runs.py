@@ -1,0 +1,233 @@
+"""Runs on a real node: what keeps them from releasing, and that nothing then is released."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pyarrow.csv
+import pytest
+from sqlalchemy import text
+
+from federation.audit.chain import events, verify_chain
+from federation.client import FederationError, NotUsable, RunFailed
+from federation.composition import build_node
+from federation.identity.principal import NodeRole, Principal
+from federation.release.files import ReleaseStore, StorageFull
+from federation.service import requests, runs
+from federation.service.questions import Ask
+from federation.state.models import Release
+from tests.support.node import (
+    CUSTODIAN_SQL,
+    FILES,
+    PURPOSE,
+    STANDING_SQL,
+    Running,
+    people,
+    running,
+    write_node,
+)
+
+PAT = Principal("pat", "Pat", "greater_ay", frozenset({NodeRole.PLANNER}))
+
+
+@contextmanager
+def served(directory: Path, **changes: str) -> Iterator[Running]:
+    with running(write_node(directory, changes)) as node:
+        yield node
+        with node.node.database.read() as session:
+            assert verify_chain(session).whole
+
+
+def slow_people(directory: Path) -> str:
+    """People in a CSV file that takes the source a second or two to read."""
+    pyarrow.csv.write_csv(people(2_000_000), directory / "data" / "people.csv")
+    return FILES["datasets/people.yaml"].replace("people.parquet", "people.csv")
+
+
+def run_fault(node: Running, sql: str = STANDING_SQL) -> str:
+    request = node.session("pat").request(sql, purpose=PURPOSE, agreement="planning")
+    with pytest.raises(RunFailed) as caught:
+        request.wait(progress=False)
+    assert releases(node) == 0
+    return caught.value.code
+
+
+def releases(node: Running) -> int:
+    with node.node.database.read() as session:
+        return session.query(Release).count()
+
+
+def test_a_source_that_is_gone(tmp_path: Path) -> None:
+    with served(tmp_path) as node:
+        file = tmp_path / "data" / "people.parquet"
+        file.rename(tmp_path / "elsewhere")
+        assert run_fault(node) == "source_missing"
+        check = node.session("pat").check(STANDING_SQL)
+        assert check.accepted, "what a question means does not depend on its source being there"
+        file.write_bytes((tmp_path / "elsewhere").read_bytes()[:2000])
+        assert run_fault(node) == "source_failed"
+        (tmp_path / "elsewhere").rename(file)
+        again = node.session("pat").request(STANDING_SQL, purpose=PURPOSE, agreement="planning")
+        assert len(again.fetch()) == 2
+
+
+def test_a_source_that_lacks_a_column(tmp_path: Path) -> None:
+    text = FILES["datasets/people.yaml"].replace("Weekly pay,", "Weekly pay, expression: wages,")
+    with served(tmp_path, **{"datasets/people.yaml": text}) as node:
+        session = node.session("pat")
+        request = session.request("SELECT avg(pay) AS pay FROM people", purpose=PURPOSE, agreement="planning")
+        with pytest.raises(RunFailed) as caught:
+            request.wait(progress=False)
+    assert caught.value.code == "source_schema_differs"
+
+
+def test_another_catalogue_supersedes_the_approval(tmp_path: Path) -> None:
+    with served(tmp_path) as node:
+        request = node.session("pat").request(STANDING_SQL, purpose=PURPOSE, agreement="planning").id
+    text = FILES["profiles/counts.yaml"].replace("minimum_frequency: 10", "minimum_frequency: 20")
+    with served(tmp_path, **{"profiles/counts.yaml": text}) as node:
+        found = node.session("pat").get_request(request)
+        with pytest.raises(NotUsable, match="no longer what was approved"):
+            found.run()
+        assert found.refresh().state == "superseded"
+
+
+def test_a_queued_run_is_void_under_another_catalogue(tmp_path: Path) -> None:
+    node = build_node(write_node(tmp_path), environment={})
+    request = requests.submit(node, PAT, Ask(STANDING_SQL, "planning", PURPOSE))
+    run = runs.start(node, PAT, request.request, {})
+    node.close()
+    text = FILES["agreements/planning.yaml"].replace('version: "1"', 'version: "2"')
+    with served(tmp_path, **{"agreements/planning.yaml": text}) as found:
+        ended = wait_for(lambda: runs.get(found.node, PAT, run.run).error)
+        assert ended == "superseded"
+        assert requests.get(found.node, PAT, request.request).state == "superseded"
+        assert releases(found) == 0
+
+
+def wait_for(look: Callable[[], Any], seconds: float = 20.0) -> Any:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if found := look():
+            return found
+        time.sleep(0.02)
+    raise AssertionError("it did not happen")
+
+
+def test_an_agreement_that_ends_ends_its_approvals(tmp_path: Path) -> None:
+    with served(tmp_path) as node:
+        request = requests.submit(node.node, PAT, Ask(STANDING_SQL, "planning", PURPOSE))
+        assert request.usable
+        assert request.valid_until is not None
+        assert request.valid_until.year == 2090
+        rule = FILES["rules/regions.yaml"].replace("until: 2090-01-01", "until: 2025-03-01")
+    with served(tmp_path, **{"rules/regions.yaml": rule}) as node:
+        again = requests.submit(node.node, PAT, Ask(STANDING_SQL, "planning", PURPOSE))
+        assert again.state == "submitted", "a rule that is over decides on nothing"
+
+
+def test_a_run_that_is_cancelled_releases_nothing(tmp_path: Path) -> None:
+    write_node(tmp_path)
+    with served(tmp_path, **{"datasets/people.yaml": slow_people(tmp_path)}) as node:
+        request = node.session("pat").request(STANDING_SQL, purpose=PURPOSE, agreement="planning").run()
+        run = request._run["run"] if request._run else ""
+        wait_for(lambda: runs.get(node.node, PAT, run).state == "running")
+        request.cancel()
+        with pytest.raises(RunFailed) as caught:
+            request.wait(progress=False)
+        assert caught.value.code == "cancelled"
+        assert releases(node) == 0
+        with pytest.raises(FederationError, match="ended already"):
+            request.cancel()
+
+
+def test_an_approval_that_is_revoked_while_the_run_goes_on(tmp_path: Path) -> None:
+    write_node(tmp_path)
+    with served(tmp_path, **{"datasets/people.yaml": slow_people(tmp_path)}) as node:
+        request = node.session("pat").request(CUSTODIAN_SQL, purpose=PURPOSE, agreement="planning")
+        olu = node.session("olu")
+        olu.approve(request.id, reason="fine", plan_digest=request.plan_digest)
+        request.run()
+        run = request._run["run"] if request._run else ""
+        wait_for(lambda: runs.get(node.node, PAT, run).state == "running")
+        olu.revoke(request.id, reason="the purpose has changed")
+        with pytest.raises(RunFailed) as caught:
+            request.wait(progress=False)
+        assert caught.value.code == "approval_withdrawn"
+        assert releases(node) == 0
+
+
+def test_while_the_audit_trail_cannot_be_written_nothing_runs(tmp_path: Path) -> None:
+    with served(tmp_path) as node:
+        database = node.node.database
+        request = node.session("pat").request(STANDING_SQL, purpose=PURPOSE, agreement="planning")
+        with database.write() as session:
+            session.execute(
+                text(
+                    "CREATE TRIGGER blocked BEFORE INSERT ON audit_events WHEN new.action LIKE 'run.claimed' "
+                    "BEGIN SELECT raise(ABORT, 'blocked'); END"
+                )
+            )
+        request.run()
+        run = request._run["run"] if request._run else ""
+        time.sleep(1.0)
+        assert runs.get(node.node, PAT, run).state == "queued"
+        with database.write() as session:
+            session.execute(text("DROP TRIGGER blocked"))
+            session.execute(
+                text(
+                    "CREATE TRIGGER blocked BEFORE INSERT ON audit_events WHEN new.action = 'fragment.started' "
+                    "BEGIN SELECT raise(ABORT, 'blocked'); END"
+                )
+            )
+        wait_for(lambda: runs.get(node.node, PAT, run).state == "running")
+        (tmp_path / "data" / "people.parquet").rename(tmp_path / "elsewhere")  # reading it would fail the run
+        time.sleep(1.0)
+        assert runs.get(node.node, PAT, run).error is None
+        (tmp_path / "elsewhere").rename(tmp_path / "data" / "people.parquet")
+        with database.write() as session:
+            session.execute(text("DROP TRIGGER blocked"))
+        assert len(request.fetch()) == 2
+        with database.read() as session:
+            actions = [event.action for event in events(session, subject=run)]
+        assert actions[0] == "run.queued"
+        assert actions.count("fragment.started") == 1
+
+
+def test_a_full_disk_fails_the_run_and_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise StorageFull("full")
+
+    with served(tmp_path) as node:
+        monkeypatch.setattr(ReleaseStore, "put_release", full)
+        assert run_fault(node) == "storage_full"
+
+
+def test_a_released_answer_is_served_from_memory(tmp_path: Path) -> None:
+    with served(tmp_path) as node:
+        result = node.session("pat").request(STANDING_SQL, purpose=PURPOSE, agreement="planning").fetch()
+        for file in (tmp_path / "state" / "releases").rglob("*.parquet"):
+            file.unlink()
+        assert node.session("pat").release(result.release).to_arrow().equals(result.to_arrow())
+        with node.http("olu") as http:
+            damaged = http.get(f"/v1/releases/{result.release}", headers={"Accept": "text/csv"})
+        assert damaged.json()["code"] == "internal_error"
+        assert "missing or damaged" in damaged.json()["detail"]
+
+
+def test_fetching_is_audited_once_a_reader(tmp_path: Path) -> None:
+    with served(tmp_path) as node:
+        result = node.session("pat").request(STANDING_SQL, purpose=PURPOSE, agreement="planning").fetch()
+        node.session("pat").release(result.release)
+        node.session("olu").release(result.release)
+        with node.node.database.read() as session:
+            found = [
+                e.actor for e in events(session, subject=result.release) if e.action == "release.fetched"
+            ]
+    assert found == ["pat", "olu"]
