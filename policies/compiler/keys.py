@@ -136,7 +136,8 @@ def grid_block(keys: Sequence[Key], chosen: Sequence[int], where: Box, predicate
     for dimension, members in by_dimension.items():
         ref = predicates.refs.dimension(dimension)
         assert ref is not None
-        inside = where.get(dimension) or full_of(ref)
+        # A source groups by both values of a membership; the one that WHERE rules out is an impossible cell.
+        inside = full_of(ref) if isinstance(ref, MemberRef) else where.get(dimension) or full_of(ref)
         parts: dict[tuple[object, ...], int] = {}
         for leaf in inside:
             values = tuple(_comparable(key.values[leaf]) for key in members)
@@ -163,7 +164,7 @@ def is_adhoc(ref: object, leaves: LeafSet) -> bool:
     if isinstance(ref, DimensionRef):
         single_bin = ref.dimension.codelist is not None and len(leaves) == 1
         return not single_bin and leaves.mask not in ref.dimension.free_masks
-    return isinstance(ref, MemberRef) and ref.adhoc
+    return isinstance(ref, MemberRef) and ref.adhoc and not leaves.is_full
 
 
 def _comparable(value: object) -> object:
