@@ -5,14 +5,15 @@ from pathlib import Path
 
 import duckdb
 import pytest
-import yaml
 
 from catalogue.catalogue import BoundDataset, Catalogue, Dimension, measure_grid
-from catalogue.loader import check_directory, load_catalogue
+from catalogue.loader import load_catalogue
 from catalogue.models import Role
 from examples.synthetic.generate import generate
+from federation.configuration import read_configuration
+from federation.identity.principal import NodeRole
 from federation.importing.importer import ImportOptions, draft_dataset
-from federation.settings import Environment, Settings
+from federation.settings import Environment
 from policies.protect import ptable_of
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
@@ -20,7 +21,7 @@ EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
 @pytest.fixture(scope="module")
 def catalogue() -> Catalogue:
-    return load_catalogue(EXAMPLES / "labour_market")
+    return read_configuration(EXAMPLES / "labour_market").catalogue
 
 
 @pytest.fixture(scope="module")
@@ -35,36 +36,31 @@ def market(tmp_path_factory: pytest.TempPathFactory, catalogue: Catalogue) -> du
 
 
 @pytest.mark.parametrize("name", ["labour_market", "census"])
-def test_catalogue_loads_without_faults(name: str) -> None:
-    report = check_directory(EXAMPLES / name)
-    assert report.faults == ()
-    assert report.catalogue is not None
-    assert report.catalogue.datasets
+def test_configuration_is_sound(name: str) -> None:
+    configuration = read_configuration(EXAMPLES / name)
+    assert configuration.settings.environment is Environment.DEMO
+    assert configuration.catalogue.datasets
     # Every warning that is left was reviewed: a grouping and a node that differ by one leaf, which is a node itself.
-    assert all("by the one leaf" in warning.message for warning in report.warnings)
-    assert len(report.warnings) <= 4
+    assert all("by the one leaf" in warning.message for warning in configuration.warnings)
+    assert len(configuration.warnings) <= 4
 
 
 @pytest.mark.parametrize("name", ["labour_market", "census"])
-def test_people_of_the_demo_belong_to_bodies_of_the_catalogue(name: str) -> None:
-    file = yaml.safe_load((EXAMPLES / name / "node.yaml").read_text(encoding="utf-8"))
-    settings = Settings(**file)
-    assert settings.environment is Environment.DEMO
-    bodies = load_catalogue(EXAMPLES / name).bodies
-    assert {person.body for person in settings.identity.persons} <= set(bodies)
-
-
-def test_every_dataset_has_an_agreement_and_its_custodian_a_person(catalogue: Catalogue) -> None:
+def test_every_dataset_has_an_agreement_and_its_custodian_a_person(name: str) -> None:
+    configuration = read_configuration(EXAMPLES / name)
+    catalogue = configuration.catalogue
     agreed = {dataset for agreement in catalogue.agreements.values() for dataset in agreement.datasets}
     assert agreed == set(catalogue.datasets)
-    file = yaml.safe_load((EXAMPLES / "labour_market" / "node.yaml").read_text(encoding="utf-8"))
-    custodians = {person["body"] for person in file["identity"]["persons"] if "custodian" in person["roles"]}
+    persons = configuration.settings.identity.persons
+    custodians = {person.body for person in persons if NodeRole.CUSTODIAN in person.roles}
     assert {dataset.document.custodian for dataset in catalogue.datasets.values()} == custodians
+    planners = {person.body for person in persons if NodeRole.PLANNER in person.roles}
+    assert {body for agreement in catalogue.agreements.values() for body in agreement.bodies} == planners
 
 
 @pytest.mark.parametrize("name", ["labour_market", "census"])
 def test_every_profile_has_a_p_table_that_exists(name: str) -> None:
-    for profile in load_catalogue(EXAMPLES / name).profiles.values():
+    for profile in read_configuration(EXAMPLES / name).catalogue.profiles.values():
         assert ptable_of(profile) is not None
 
 
@@ -128,7 +124,7 @@ def test_census_catalogue_describes_what_the_import_makes_of_the_teaching_file(
     sample = reference_data / "census-2011-teaching-sample.csv"
     draft_dataset(sample, tmp_path, bytes(32), ImportOptions(unit="Person ID", name="census"))
     drafted = load_catalogue(tmp_path).datasets["census"]
-    census = load_catalogue(EXAMPLES / "census").datasets["census"]
+    census = read_configuration(EXAMPLES / "census").catalogue.datasets["census"]
     assert set(census.dimensions) == set(drafted.dimensions)
     assert census.document.record_key == drafted.document.record_key
     file = tmp_path / "data" / census.document.source.location
