@@ -108,23 +108,31 @@ class GridBlock:
         return size
 
 
+class Neighbour(StrEnum):
+    """On which side of an ad-hoc set the set stands that it is held against."""
+
+    AROUND = "around"
+    INSIDE = "inside"
+
+
 @dataclass(frozen=True, slots=True)
 class Guard:
-    """An ad-hoc restriction whose complement within its parent must itself pass the minimum frequency.
+    """Neighbours of ad-hoc sets: what lies between a cell and its neighbour must itself pass the minimum frequency.
 
-    ``fragment`` counts the relaxed cells: block i of it is block i of the query with the ad-hoc dimension relaxed.
-    Its statistics are those that the bound atoms name (``statistic``, unless a histogram, and ``count``), under
-    the same ids, with their boxes relaxed: like is compared with like, since a complement of ten people of whom one
-    has a pay would give that pay away. ``parents[i][p]`` maps part p of that block's axis to its parent's part; None
-    says that the dimension is restricted in WHERE or in an atom, and grouped, if at all, by free parts: then the axes
-    are the query's own, and every cell that the restriction cuts through is bound; ``()`` that nothing in this block
-    is. ``atoms`` are the columns it binds.
+    ``fragment`` counts the neighbours: block i of it belongs to block i of the query. Its statistics are those that
+    the bound atoms name (``statistic``, unless a histogram, and ``count``), under the same ids, with their boxes
+    moved: like is compared with like, since a difference of ten people of whom one has a pay would give that pay away.
+    ``parents[i]`` says what is bound in block i: a tuple has, for each part of the dimension's axis, the part of the
+    neighbour in the fragment's axis, -1 for a part that is not bound; None binds the whole block, which does not group
+    the dimension; ``()`` binds nothing in it, and where the query's block groups the dimension, the fragment's block
+    then lacks that axis. ``atoms`` are the columns that it binds.
     """
 
     dimension: str
     fragment: Fragment
     parents: tuple[tuple[int, ...] | None, ...]
     atoms: tuple[str, ...]
+    side: Neighbour = Neighbour.AROUND
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Complements of ad-hoc sets: what a parent has beyond the cell must itself pass the minimum frequency.
+"""Neighbours of ad-hoc sets: what lies between a cell and its neighbour must itself pass the minimum frequency.
 
 Without this, "all" beside "all but one small group" would tell, by equal or different digits, whether anybody is in
 that group. Nobody in the complement is as bad as a few: equal digits would say so.
@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from catalogue.fragment import Histogram, RawCells
-from policies.plan import Atom, CellQuery, Guard
+from policies.plan import Atom, CellQuery, Guard, Neighbour
 from policies.protect.counts import Measured
 from policies.protect.dense import DenseCells
 from policies.protect.errors import ProtectError, ProtectFault
@@ -21,10 +21,10 @@ Mask = npt.NDArray[np.bool_]
 
 
 def small_complements(at: Measured, guard: Guard, raw: RawCells) -> dict[str, Mask]:
-    """For each bound atom's column, the cells whose complement within the parent is too small.
+    """For each bound atom's column, the cells whose difference to their neighbour is too small.
 
-    True contributors are compared, like with like: for each statistic behind the atom, those of the parent less
-    those of the cell. A profile that publishes every count has no complement to protect.
+    True contributors are compared, like with like: for each statistic behind the atom, those of the larger set less
+    those of the smaller. A profile that publishes every count has no complement to protect.
     """
     if at.rules.publishes_every_count:
         return {}
@@ -33,10 +33,11 @@ def small_complements(at: Measured, guard: Guard, raw: RawCells) -> dict[str, Ma
     result = {}
     for atom in at.query.atoms:
         if atom.column in guard.atoms:
-            bound = _bound(at.query, guard, atom, at.cells.grid)
+            bound = _bound(at.query, guard, at.cells.grid)
             small = np.zeros(bound.shape, dtype=np.bool_)
             for statistic in _counted(at.query, guard, atom):
                 rest = parents.integers(f"{statistic}_n")[parent] - at.cells.integers(f"{statistic}_n")
+                rest = rest if guard.side is Neighbour.AROUND else -rest
                 small |= rest < at.rules.frequency.minimum_frequency
             result[atom.column] = small & bound
     return result
@@ -51,40 +52,38 @@ def _counted(query: CellQuery, guard: Guard, atom: Atom) -> list[str]:
     return sorted(name for name in named if name is not None)
 
 
-def _bound(query: CellQuery, guard: Guard, atom: Atom, grid: Grid) -> Mask:
-    """The cells of an atom that the guard binds: ad-hoc parts where the dimension is grouped by them, and where it
-    is restricted every cell that the restriction cuts through. What it leaves whole has no complement."""
+def _bound(query: CellQuery, guard: Guard, grid: Grid) -> Mask:
+    """The cells that the guard binds."""
     result = np.zeros(grid.size, dtype=np.bool_)
-    inside = (query.where & atom.where).get(guard.dimension)
     for mapping, where, block, shape in zip(
         guard.parents, grid.slices(), query.blocks, grid.shapes, strict=True
     ):
         binds = np.full(shape, mapping != ())
-        for position, axis in enumerate(block.axes):
-            if axis.dimension == guard.dimension and mapping != ():
-                cut = [inside is not None and part & inside != part for part in axis.parts]
-                parts = axis.adhoc if mapping is not None else tuple(cut)
-                binds &= along(np.array(parts, dtype=np.bool_), position, len(shape))
+        if mapping:
+            position = [axis.dimension for axis in block.axes].index(guard.dimension)
+            binds &= along(np.array(mapping) >= 0, position, len(shape))
         result[where] = binds.ravel()
     return result
 
 
-def _parent_cells(query: CellQuery, guard: Guard, grid: Grid, relaxed: Grid) -> Integers:
-    """For each cell of the query its parent's cell."""
-    if not len(guard.parents) == len(query.blocks) == len(relaxed.shapes):
+def _parent_cells(query: CellQuery, guard: Guard, grid: Grid, moved: Grid) -> Integers:
+    """For each bound cell of the query its neighbour's cell; any for the others."""
+    if not len(guard.parents) == len(query.blocks) == len(moved.shapes):
         raise ProtectError(ProtectFault.PLAN, "a guard has other blocks than its query")
     parent = np.zeros(grid.size, dtype=np.int64)
     for i, (where, block, shape) in enumerate(zip(grid.slices(), query.blocks, grid.shapes, strict=True)):
-        parts = [np.arange(length) for length in shape]
         mapping = guard.parents[i]
-        if mapping:
+        if mapping == ():
+            continue
+        parts = [np.arange(length) for length in shape]
+        if mapping is not None:
             position = [axis.dimension for axis in block.axes].index(guard.dimension)
-            parts[position] = np.array(mapping, dtype=np.int64)
-        target = relaxed.shapes[i]
+            parts[position] = np.maximum(np.array(mapping, dtype=np.int64), 0)
+        target = moved.shapes[i]
         if len(target) != len(shape) or any(
             len(p) and p.max() >= n for p, n in zip(parts, target, strict=True)
         ):
-            raise ProtectError(ProtectFault.PLAN, "a guard's parents are not in its fragment")
+            raise ProtectError(ProtectFault.PLAN, "a guard's neighbours are not in its fragment")
         cells = np.ravel_multi_index(np.ix_(*parts), target) if shape else np.zeros((), dtype=np.int64)
-        parent[where] = relaxed.offsets[i] + np.asarray(cells).ravel()
+        parent[where] = moved.offsets[i] + np.asarray(cells).ravel()
     return parent

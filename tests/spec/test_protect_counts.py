@@ -238,5 +238,5 @@ def test_a_restriction_is_guarded_in_the_parts_that_it_cuts_through() -> None:
     rows = people(E1F=40, W1F=30)
     countries = replace(axis("area", ENGLAND), adhoc=(False, False))
     query = count_people([countries], within=box(area=["E1", "E3", "W1"]))
-    guarded = with_guard(query, "area", [[countries]], [None])
+    guarded = with_guard(query, "area", [[countries]], [(0, -1)])
     assert ask(guarded, rows, HIDING, "area", "a0") == [("E1+E2+E3", "[c]"), ("W1", 30)]
