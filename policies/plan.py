@@ -121,11 +121,12 @@ class Guard:
 
     ``fragment`` counts the neighbours: block i of it belongs to block i of the query. Its statistics are those that
     the bound atoms name (``statistic``, unless a histogram, and ``count``), under the same ids, with their boxes
-    moved: like is compared with like, since a difference of ten people of whom one has a pay would give that pay away.
-    ``parents[i]`` says what is bound in block i: a tuple has, for each part of the dimension's axis, the part of the
-    neighbour in the fragment's axis, -1 for a part that is not bound; None binds the whole block, which does not group
-    the dimension; ``()`` binds nothing in it, and where the query's block groups the dimension, the fragment's block
-    then lacks that axis. ``atoms`` are the columns that it binds.
+    moved: like is compared with like, since a difference of ten people of whom one has a pay would give that pay
+    away. ``parents[i]`` says what is bound in block i: a tuple has, for each part of the dimension's axis, the part
+    of the neighbour in the fragment's axis (left out where the neighbour is everything), -1 for a part that is not
+    bound; None binds the whole block, which does not group the dimension; ``()`` binds nothing in it, and where the
+    query's block groups the dimension, the fragment's block then lacks that axis. ``atoms`` are the columns that it
+    binds.
     """
 
     dimension: str

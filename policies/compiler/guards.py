@@ -148,7 +148,8 @@ def _parts(
             parents.append(())
             continue
         axes = list(block.axes)
-        axes[position] = GridAxis(dimension, (), (), tuple(sets), (False,) * len(sets))
+        neighbours = GridAxis(dimension, (), (), tuple(sets), (False,) * len(sets))
+        axes[position : position + 1] = [] if sets == [whole] else [neighbours]
         moved.append(GridBlock(tuple(axes), block.grouping))
         found = [layer.sets.get((number, part)) for part in range(len(block.axes[position].parts))]
         parents.append(tuple(sets.index(leaves) if leaves is not None else -1 for leaves in found))

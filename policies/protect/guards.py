@@ -75,11 +75,12 @@ def _parent_cells(query: CellQuery, guard: Guard, grid: Grid, moved: Grid) -> In
         mapping = guard.parents[i]
         if mapping == ():
             continue
-        parts = [np.arange(length) for length in shape]
+        parts, target = [np.arange(length) for length in shape], moved.shapes[i]
         if mapping is not None:
             position = [axis.dimension for axis in block.axes].index(guard.dimension)
             parts[position] = np.maximum(np.array(mapping, dtype=np.int64), 0)
-        target = moved.shapes[i]
+            if len(target) < len(shape):  # without an axis, everything is its one part
+                target = (*target[:position], 1, *target[position:])
         if len(target) != len(shape) or any(
             len(p) and p.max() >= n for p, n in zip(parts, target, strict=True)
         ):

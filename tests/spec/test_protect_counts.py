@@ -146,6 +146,13 @@ def test_a_restriction_in_where_is_guarded_in_every_cell() -> None:
     assert ask(guarded, rows, HIDING, "sex", "a0") == [("F", 20), ("M", "[c]")]
 
 
+def test_a_neighbour_that_is_everybody_needs_no_axis() -> None:
+    rows = people(E1F=20, E1M=20, W1F=10)
+    query = count_people([axis("area", [["E1", "E2", "E3"]]), axis("sex")])
+    guarded = with_guard(query, "area", [[axis("sex")]], [(0,)])
+    assert ask(guarded, rows, HIDING, "sex", "a0") == [("F", 20), ("M", "[c]")]
+
+
 def test_a_block_without_the_guarded_dimension_is_not_bound() -> None:
     rows = people(E1F=20, E2F=20, E3F=1)
     query = count_people([axis("area", SOME_OF_ENGLAND)], [])
