@@ -10,12 +10,14 @@ from connectors.render import OutputColumn, Program
 
 
 def as_decimal(column: pa.ChunkedArray, scale: int) -> pa.ChunkedArray:
-    """Read whole numbers of 10^-scale, 128 bits wide, as decimals with that scale.
+    """Read whole numbers of 10^-scale, 128 bits wide, as decimals with that scale; decimals stay as they are.
 
     >>> as_decimal(pa.chunked_array([pa.array([12345], pa.decimal128(38, 0))]), 2)[0].as_py()
     Decimal('123.45')
     """
     type_ = pa.decimal128(38, scale)
+    if column.type == type_:
+        return column
     chunks = [
         pa.Array.from_buffers(type_, len(chunk), chunk.buffers(), chunk.null_count, chunk.offset)
         for chunk in column.chunks

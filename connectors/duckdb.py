@@ -49,6 +49,7 @@ from connectors.verify import (
 
 POLL_SECONDS = 0.02
 DESCRIBE_SECONDS = 60.0
+CACHED_SNAPSHOTS = 16
 T = TypeVar("T")
 INTEGER_DIGITS = {
     "TINYINT": 3, "SMALLINT": 5, "INTEGER": 10, "BIGINT": 19, "HUGEINT": 39,
@@ -94,9 +95,12 @@ def fault_of(error: Exception) -> SourceFault:
 class _Session:
     """One run's cursor, watched: interrupted when it is cancelled or late."""
 
-    def __init__(self, cursor: duckdb.DuckDBPyConnection, deadline: float, cancel: CancelSignal) -> None:
+    def __init__(
+        self, cursor: duckdb.DuckDBPyConnection, deadline: float, cancel: CancelSignal, snapshot: str
+    ) -> None:
         self.cursor = cursor
         self.names: dict[Table, str] = {}
+        self.snapshot = snapshot
         self._deadline = deadline
         self._cancel = cancel
         self._closed = threading.Event()
@@ -158,6 +162,7 @@ class DuckDBConnector:
         self._instance: duckdb.DuckDBPyConnection | None = None
         self._opened = b""
         self._closing = threading.Event()
+        self._type_cache: dict[str, dict[tuple[Table, str], ColumnType]] = {}
 
     # ---- the instance -----------------------------------------------------------------------------------
 
@@ -208,7 +213,7 @@ class DuckDBConnector:
         values), and as CHANGED where the source is no longer what it was.
         """
         before = self.snapshot(*tables)
-        session = _Session(self._cursor(tables[0]), deadline, _Either(cancel, self._closing))
+        session = _Session(self._cursor(tables[0]), deadline, _Either(cancel, self._closing), before)
         result: T | SourceError
         try:
             self._bind(session, tables)
@@ -277,23 +282,31 @@ class DuckDBConnector:
         self, session: _Session, wanted: Mapping[Table, Mapping[str, None]]
     ) -> dict[tuple[Table, str], ColumnType]:
         """The type of every expression, asked of the engine."""
-        types: dict[tuple[Table, str], ColumnType] = {}
+        types = self._known_types(session.snapshot)
         for table, expressions in wanted.items():
-            if not expressions:
+            unknown = [text for text in expressions if (table, text) not in types]
+            if not unknown:
                 continue
-            source = exp.select("*").from_(_quoted(session.names[table]))
-            held = {name.lower() for name in self._describe(session, source)}
-            for expression in expressions:
-                for column in columns_of(expression):
-                    if column.lower() not in held:
-                        raise SourceError(
-                            SourceFault.SCHEMA, f"dataset {table.dataset} has no column {column}"
-                        )
-            columns = [exp.alias_(place(text, "t"), f"e{i}") for i, text in enumerate(expressions)]
-            select = exp.select(*columns).from_(_quoted(session.names[table]).as_("t"))
-            found = self._describe(session, select)
-            types.update({(table, text): found[f"e{i}"] for i, text in enumerate(expressions)})
+            relation = _quoted(session.names[table])
+            columns = [exp.alias_(place(text, "t"), f"e{i}") for i, text in enumerate(unknown)]
+            try:
+                found = self._describe(session, exp.select(*columns).from_(relation.as_("t")))
+            except duckdb.BinderException:
+                found = {}
+            if not found:
+                held = {name.lower() for name in self._describe(session, exp.select("*").from_(relation))}
+                lacking = [c for text in unknown for c in columns_of(text) if c.lower() not in held]
+                what = f"has no column {lacking[0]}" if lacking else "does not fit a catalogue expression"
+                raise SourceError(SourceFault.SCHEMA, f"dataset {table.dataset} {what}")
+            types.update({(table, text): found[f"e{i}"] for i, text in enumerate(unknown)})
         return types
+
+    def _known_types(self, snapshot: str) -> dict[tuple[Table, str], ColumnType]:
+        """Types asked for before; they hold as long as the snapshot does."""
+        with self._lock:
+            if snapshot not in self._type_cache and len(self._type_cache) >= CACHED_SNAPSHOTS:
+                self._type_cache.pop(next(iter(self._type_cache)))
+            return self._type_cache.setdefault(snapshot, {})
 
     def _program(self, session: _Session, fragment: Fragment) -> Program:
         return render(fragment, session.names, self._types(session, expressions_of(fragment)))

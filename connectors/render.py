@@ -49,6 +49,7 @@ from connectors.layers import (
 )
 from connectors.rows import Rows, Where, map_match
 
+SCANNED = "scanned"
 WEIGHTED_SQUARE_LIMIT = 10**30
 """A weighted square (in units of its last place) above this is left out, so that 10^8 of them fit in 38 digits."""
 
@@ -105,7 +106,9 @@ class _Renderer:
         self.bins: dict[str, dict[int, exp.Select]] = {}
 
     def _rows(self) -> Rows:
-        return Rows(self.fragment, self.names, self.types, self.maps)
+        squares = any(isinstance(s, Magnitude) and s.squares for s in self.fragment.statistics)
+        as_stored = self.fragment.weight is None and not squares  # products need whole numbers
+        return Rows(self.fragment, self.names, self.types, self.maps, as_stored)
 
     def _entity(self, entity: Field) -> EntityLayer:
         if entity not in self.entities:
@@ -147,10 +150,11 @@ class _Renderer:
         self.columns.append(OutputColumn(name))
         self.final.append(named(exp.func("COALESCE", exp.column(name), number(0)), name))
 
-    def _decimal(self, name: str, scale: int, *, zero: bool = True, double: bool = False) -> None:
+    def _decimal(self, name: str, scale: int, *, zero: str | None = "HUGEINT", double: bool = False) -> None:
+        """A decimal column; ``zero`` is the type of the zero that stands for no rows, if anything does."""
         self.columns.append(OutputColumn(name, scale, double))
         column = exp.column(name)
-        value = exp.func("COALESCE", column, cast(number(0), "HUGEINT")) if zero else column
+        value = exp.func("COALESCE", column, cast(number(0), zero)) if zero is not None else column
         self.final.append(named(value, name))
 
     def _valued(self, layer: Layer, measure: Measure, where: Where) -> exp.Expr | None:
@@ -198,8 +202,9 @@ class _Renderer:
         rows.total(f"{stat.id}_present", count(self._valued(rows, measure, where)), "BIGINT")
         self._integer(f"{stat.id}_present")
         value = rows.rows.value(measure, where)
-        rows.total(f"{stat.id}_sum", sum_(value), "HUGEINT")
-        self._decimal(f"{stat.id}_sum", measure.decimals)
+        type_ = rows.rows.total_type(measure)
+        rows.total(f"{stat.id}_sum", sum_(value), type_)
+        self._decimal(f"{stat.id}_sum", measure.decimals, zero=type_)
         self._top(stat)
         if stat.squares:
             square = exp.Mul(this=wide(value), expression=value.copy())
@@ -207,7 +212,7 @@ class _Renderer:
             self._decimal(f"{stat.id}_sumsq", 2 * measure.decimals)
             for name, again in (("low", Again.MIN), ("high", Again.MAX)):
                 rows.extreme(f"{stat.id}_{name}", value, again)
-                self._decimal(f"{stat.id}_{name}", measure.decimals, zero=False)
+                self._decimal(f"{stat.id}_{name}", measure.decimals, zero=None)
         if self.fragment.weight is not None:
             self._weighted(stat, value)
 
@@ -227,7 +232,8 @@ class _Renderer:
             name = f"{stat.id}_top{rank}"
             self.columns.append(OutputColumn(name, measure.decimals))
             largest = exp.func("LIST_EXTRACT", joined_top(lists, stat.top), number(rank))
-            self.final.append(named(cast(exp.func("COALESCE", largest, number(0)), "HUGEINT"), name))
+            total = cast(exp.func("COALESCE", largest, number(0)), units.rows.total_type(measure))
+            self.final.append(named(total, name))
 
     def _weighted(self, stat: Magnitude, value: exp.Expr) -> None:
         rows, measure = self.row_layer, stat.measure
@@ -246,8 +252,11 @@ class _Renderer:
 
     # ---- scans and blocks -------------------------------------------------------------------------------
 
-    def _scan(self, layer: Layer, scan: Scan, name: str, extra: exp.Expr | None = None) -> dict[Key, str]:
-        """Add the step that reads the rows for a scan; the names of its keys."""
+    def _scan(
+        self, layer: Layer, scan: Scan, extra: exp.Expr | None = None
+    ) -> tuple[exp.Expr, dict[Key, str]]:
+        """The relation that reads the rows for a scan, and the names of its keys. It is a temporary table, unless
+        it is read only once."""
         rows = layer.rows.copy()
         shared = [set(keys) for keys in scan.blocks.values()]
         for key in scan.keys:
@@ -266,8 +275,14 @@ class _Renderer:
         step = exp.select(*outputs, copy=False).from_(
             rows.select().subquery("source_rows", copy=False), copy=False
         )
-        self.steps.append((name, step.group_by(*by, copy=False) if by else step))
-        return {key: f"k{i}" for i, key in enumerate(keys)}
+        if by:
+            step = step.group_by(*by, copy=False)
+        names = {key: f"k{i}" for i, key in enumerate(keys)}
+        if len(scan.blocks) == 1 and extra is None:
+            return step.subquery(SCANNED, copy=False), names
+        name = f"{layer.name}_{len(self.steps)}"
+        self.steps.append((name, step))
+        return exp.to_table(name, alias=SCANNED), names
 
     def _parts(
         self, select: exp.Select, block: int, keys: tuple[Key, ...], names: Mapping[Key, str], relation: str
@@ -300,22 +315,21 @@ class _Renderer:
         found: dict[int, exp.Select] = {}
         extra = self._bin(layer, histogram) if histogram is not None else None
         for scan in plan_scans(keys, bins):
-            name = f"{layer.name}_{len(self.steps)}"
-            names = self._scan(layer, scan, name, extra)
+            source, names = self._scan(layer, scan, extra)
             for block, block_keys in scan.blocks.items():
                 if isinstance(layer, RowLayer):
-                    found[block] = self._row_block(layer, name, block, block_keys, names)
+                    found[block] = self._row_block(layer, source, block, block_keys, names)
                     if histogram is not None:
-                        by_bin = self._bin_block(layer, name, block, block_keys, names)
+                        by_bin = self._bin_block(layer, source.copy(), block, block_keys, names)
                         self.bins.setdefault(histogram.id, {})[block] = by_bin
                 else:
-                    found[block] = self._entity_block(layer, name, block, block_keys, names, scan)
+                    found[block] = self._entity_block(layer, source, block, block_keys, names, scan)
         return found
 
     def _row_block(
-        self, layer: Layer, name: str, block: int, keys: tuple[Key, ...], names: Mapping[Key, str]
+        self, layer: Layer, source: exp.Expr, block: int, keys: tuple[Key, ...], names: Mapping[Key, str]
     ) -> exp.Select:
-        select, parts = self._parts(exp.select().from_(name, copy=False), block, keys, names, name)
+        select, parts = self._parts(exp.select().from_(source), block, keys, names, SCANNED)
         select = select.select(*(named(part.copy(), f"p{i}") for i, part in enumerate(parts)), copy=False)
         select = select.select(*(named(tree.copy(), out) for out, tree in layer.outputs.items()), copy=False)
         return (
@@ -325,14 +339,20 @@ class _Renderer:
         )
 
     def _entity_block(
-        self, layer: Layer, name: str, block: int, keys: tuple[Key, ...], names: Mapping[Key, str], scan: Scan
+        self,
+        layer: Layer,
+        source: exp.Expr,
+        block: int,
+        keys: tuple[Key, ...],
+        names: Mapping[Key, str],
+        scan: Scan,
     ) -> exp.Select:
         """Regroup to the block's own keys where the scan has more, then over entities, then to parts."""
         own = list(dict.fromkeys(names[key] for key in keys))
-        source = exp.select("*", copy=False).from_(name, copy=False)
+        rows = exp.select("*", copy=False).from_(source)
         for key in dict.fromkeys(keys):
             if isinstance(key, EarlyKey):
-                source = source.where(
+                rows = rows.where(
                     exp.Is(this=exp.column(names[key]), expression=exp.null()).not_(), copy=False
                 )
         if set(keys) != set(scan.keys):
@@ -340,11 +360,11 @@ class _Renderer:
                 named(layer.combined(alias, how, k), alias) for alias, (_, how, k) in layer.aggregates.items()
             ]
             by = [exp.column(column) for column in (*own, "entity")]
-            source = source.select(*by, *again, append=False, copy=False).group_by(
+            rows = rows.select(*by, *again, append=False, copy=False).group_by(
                 *[column.copy() for column in by], copy=False
             )
         over = exp.select(*(exp.column(column) for column in own), copy=False).from_(
-            source.subquery("by_entity", copy=False), copy=False
+            rows.subquery("by_entity", copy=False), copy=False
         )
         over = over.select(*(named(tree.copy(), out) for out, tree in layer.outputs.items()), copy=False)
         if not own:
@@ -392,9 +412,9 @@ class _Renderer:
         return layer.rows.bin(histogram.measure, histogram.grid, histogram.where)
 
     def _bin_block(
-        self, layer: RowLayer, name: str, block: int, keys: tuple[Key, ...], names: Mapping[Key, str]
+        self, layer: RowLayer, source: exp.Expr, block: int, keys: tuple[Key, ...], names: Mapping[Key, str]
     ) -> exp.Select:
-        select, parts = self._parts(exp.select().from_(name, copy=False), block, keys, names, name)
+        select, parts = self._parts(exp.select().from_(source), block, keys, names, SCANNED)
         select = select.where(exp.Is(this=exp.column("bin"), expression=exp.null()).not_(), copy=False)
         columns: list[exp.Expr] = [named(cast(number(block), "INTEGER"), "block")]
         for i in range(self.width):

@@ -18,6 +18,7 @@ from catalogue.fragment import (
     Table,
 )
 from connectors.expressions import (
+    MAGNITUDE_DIGITS,
     WEIGHT_DECIMALS,
     WEIGHT_DIGITS,
     Scope,
@@ -49,6 +50,7 @@ class Rows:
     names: Mapping[Table, str]
     types: Types
     maps: dict[Axis, str]
+    as_stored: bool = False
     columns: dict[str, exp.Expr] = field(default_factory=dict)
     filters: list[exp.Expr] = field(default_factory=list)
     joins: list[tuple[str, exp.Expr, bool]] = field(default_factory=list)
@@ -60,7 +62,7 @@ class Rows:
 
     def copy(self) -> Rows:
         return Rows(
-            self.fragment, self.names, self.types, self.maps, dict(self.columns), list(self.filters),
+            self.fragment, self.names, self.types, self.maps, self.as_stored, dict(self.columns), list(self.filters),
             list(self.joins), set(self.paths), dict(self.memberships),
         )  # fmt: skip
 
@@ -106,13 +108,33 @@ class Rows:
         small = between(value, number(0), number(10**WEIGHT_DIGITS))
         return self.name(case(small, value.copy()))
 
+    def _is_stored(self, measure: Measure) -> bool:
+        if measure.field is None or not self.as_stored:
+            return False
+        type_ = self.scope.type_of(measure.field)
+        fits = type_.precision <= MAGNITUDE_DIGITS and type_.scale == measure.decimals
+        return type_.kind is TypeKind.DECIMAL and fits
+
+    def total_type(self, measure: Measure) -> str:
+        """The type of a total of ``value``: whole units of the last place, or a decimal."""
+        return f"DECIMAL(38, {measure.decimals})" if self._is_stored(measure) else "HUGEINT"
+
     def value(self, measure: Measure, where: Where) -> exp.Expr:
-        """The measure in units of its last place, null where it has none or the row does not meet ``where``."""
+        """The measure, null where it has none or the row does not meet ``where``: in units of its last place, or,
+        with ``as_stored``, as the decimal that it is (which adds up as exactly and converts nothing)."""
+        if measure.field is not None and self._is_stored(measure):
+            return self._where(self.raw(measure.field), where)
+        return self._scaled(measure, where)
+
+    def _scaled(self, measure: Measure, where: Where) -> exp.Expr:
         if measure.field is None:
             value = number(10**measure.decimals)
         else:
             type_ = self.scope.type_of(measure.field)
             value = scaled(self.raw(measure.field), type_, measure.decimals, measure.field.expression)
+        return self._where(value, where)
+
+    def _where(self, value: exp.Expr, where: Where) -> exp.Expr:
         flag = self.flag(where)
         return self.name(value if flag is None else case(self._inline(flag), value))
 
@@ -122,7 +144,7 @@ class Rows:
         return self.name(case(absent, self._inline(value)))
 
     def bin(self, measure: Measure, grid: Grid, where: Where) -> exp.Expr:
-        value = self._inline(self.value(measure, where))
+        value = self._inline(self._scaled(measure, where))
         return self.name(measure_bin(value, measure, grid))
 
     def _inline(self, column: exp.Expr) -> exp.Expr:
