@@ -6,7 +6,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from pydantic import BaseModel
+
 from catalogue.codelists import CodeList
+from catalogue.digests import document_digest
 from catalogue.fragment import Grid, Scalar
 from catalogue.leaves import LeafSet
 from catalogue.models import (
@@ -117,6 +120,17 @@ class Catalogue:
     areas: Mapping[str, CustomArea] = field(default_factory=dict)
     standing_rules: Mapping[str, StandingRule] = field(default_factory=dict)
     version: str = ""
+
+    @cached_property
+    def digests(self) -> Mapping[str, str]:
+        """The digest of every document that a plan can stand on, as ``dataset:people`` and so on."""
+        documents: dict[str, BaseModel] = {f"dataset:{name}": d.document for name, d in self.datasets.items()}
+        documents |= {f"profile:{name}": profile for name, profile in self.profiles.items()}
+        documents |= {f"agreement:{name}": agreement for name, agreement in self.agreements.items()}
+        return {
+            **{name: document_digest(document) for name, document in documents.items()},
+            **{f"codelist:{name}": codelist.digest for name, codelist in self.codelists.items()},
+        }
 
     def profile_of(self, dataset: str) -> Profile | None:
         return self.profiles.get(self.datasets[dataset].document.profile)

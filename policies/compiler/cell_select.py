@@ -290,6 +290,8 @@ class CellSelect:
         """The output names that DuckDB would give to this SELECT as typed."""
         if all(isinstance(item, exp.Alias | exp.Column) for item in self._select.expressions):
             return [item.alias_or_name for item in self._select.expressions]
+        if self._select.parent is None and len(self._compiler.names) == len(self._select.expressions):
+            return list(self._compiler.names)
         probe = self._select.copy()
         for part in ("order", "limit", "offset", "qualify", "having"):
             probe.set(part, None)

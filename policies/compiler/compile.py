@@ -54,7 +54,7 @@ def compile_plan(sql: str, context: Context) -> ClearedPlan:
     # A name follows the text as typed; the text is bound to empty tables for it, and never executed.
     as_typed = sql if tree == parsed.tree else typed
     names = _output_names(as_typed, tables, tree, known, sql)
-    compiler = QueryCompiler(sql, context, tables)
+    compiler = QueryCompiler(sql, context, tables, names=tuple(names))
     query = compiler.presented(tree, Environment(), tree)
     _check_datasets(compiler, context, tree)
     presentation = _present(query, compiler.queries, compiler.lookups, names, clock, context.catalogue)

@@ -8,7 +8,6 @@ from collections.abc import Iterable
 
 from catalogue.catalogue import Catalogue
 from catalogue.codelists import CodeList
-from catalogue.digests import document_digest
 from policies.context import Context
 from policies.plan import Box, CellQuery, GridAxis
 
@@ -39,17 +38,14 @@ def plan_digest(normal_sql: str, presentation: str, queries: Iterable[CellQuery]
 
 def versions(queries: Iterable[CellQuery], context: Context) -> dict[str, str]:
     """Digests of the datasets, profiles, code lists and agreement that the plan stands on."""
-    catalogue = context.catalogue
-    found: dict[str, str] = {}
+    digests = context.catalogue.digests
+    names: list[str] = []
     for query in queries:
-        dataset = catalogue.datasets[query.dataset]
-        found[f"dataset:{query.dataset}"] = document_digest(dataset.document)
-        found[f"profile:{query.profile}"] = document_digest(catalogue.profiles[query.profile])
-        for codelist in _codelists(query, catalogue):
-            found[f"codelist:{codelist.name}"] = codelist.digest
+        names += [f"dataset:{query.dataset}", f"profile:{query.profile}"]
+        names += [f"codelist:{codelist.name}" for codelist in _codelists(query, context.catalogue)]
     if context.agreement is not None:
-        found[f"agreement:{context.agreement.agreement}"] = document_digest(context.agreement)
-    return found
+        names.append(f"agreement:{context.agreement.agreement}")
+    return {name: digests[name] for name in names}
 
 
 def _codelists(query: CellQuery, catalogue: Catalogue) -> Iterable[CodeList]:

@@ -58,7 +58,10 @@ class StageDraft:
 
 @dataclass
 class QueryCompiler:
-    """One compilation. ``queries`` collects cell queries in order; ``stages`` those of scalar stages."""
+    """One compilation. ``queries`` collects cell queries in order; ``stages`` those of scalar stages.
+
+    ``names`` are the output names of the whole query, where the caller had DuckDB give them.
+    """
 
     sql: str
     context: Context
@@ -66,6 +69,7 @@ class QueryCompiler:
     queries: list[CellQuery] = field(default_factory=list)
     stages: list[StageDraft] = field(default_factory=list)
     lookups: set[str] = field(default_factory=set)
+    names: tuple[str, ...] = ()
     effects: list[tuple[str, str]] = field(default_factory=list)
     made: int = 0
     _compiled: dict[int, tuple[exp.Expr, Relation]] = field(default_factory=dict)
