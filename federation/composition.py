@@ -6,7 +6,7 @@ import math
 import os
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
@@ -30,6 +30,7 @@ from federation.service.compiling import CompilerPool
 from federation.service.node import Node
 from federation.settings import Settings, SourceSettings
 from federation.state.database import Database
+from federation.state.idempotency import forget_before
 from federation.state.lock import NodeLock
 from federation.state.releases import referenced_digests
 from federation.state.secrets import load_secrets
@@ -37,6 +38,8 @@ from policies.protect import NoiseKey
 
 DATABASE = "node.sqlite"
 SANDBOX_MEMORY = 1 << 30
+KEYS_KEPT = timedelta(days=7)
+"""How long an Idempotency-Key is remembered, at least."""
 
 
 def build_node(
@@ -91,6 +94,7 @@ def _assemble(
     identity = _identity(settings)
     details = {Detail.VERSION: catalogue.version, Detail.KEY_ID: signing_key.key_id}
     with database.write() as session:
+        forget_before(session, clock() - KEYS_KEPT)
         append(session, AuditEvent("node", AuditAction.NODE_STARTED, settings.node, clock(), details))
     limits = _presentation_limits(settings)
     return Node(

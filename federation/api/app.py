@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import anyio.to_thread
 from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
 
 from federation.api import (
+    audit_routes,
     catalogue_routes,
     node_routes,
     problems,
@@ -31,11 +34,13 @@ Every error is a problem document (RFC 9457) with a stable code that collects al
 """
 
 ERRORS: dict[int | str, dict[str, Any]] = {
-    status: {"model": problems.Problem, "description": description}
+    status: {"description": description, "content": problems.CONTENT}
     for status, description in {
         401: "No valid token.",
         403: "The role or body does not allow it.",
         404: "There is no such thing, or it is not the caller's to see.",
+        405: "The method is not allowed here.",
+        406: "None of the accepted formats is offered.",
         409: "The state does not allow it.",
         413: "The body is too large.",
         415: "The content type is not supported.",
@@ -71,13 +76,37 @@ def create_app(node: Node) -> FastAPI:
     app.state.metrics = Metrics()
     app.state.limiter = RateLimiter(node.settings.limits.requests_per_minute)
     problems.install(app)
-    for module in (catalogue_routes, request_routes, run_routes, release_routes, node_routes):
+    for module in (
+        catalogue_routes,
+        request_routes,
+        run_routes,
+        release_routes,
+        audit_routes,
+        node_routes,
+    ):
         app.include_router(module.router)
     app.include_router(node_routes.probes)
+    app.openapi = partial(documented, app)  # type: ignore[method-assign]
     app.add_middleware(BodyGuard, maximum_bytes=node.settings.limits.body_bytes)
     app.add_middleware(problems.LastResort)
     app.add_middleware(MetricsMiddleware, metrics=app.state.metrics)
     return app
+
+
+def documented(app: FastAPI) -> dict[str, Any]:
+    """The OpenAPI document, with the problem documents that the framework does not know of."""
+    if app.openapi_schema is None:
+        document = get_openapi(
+            title=app.title, version=app.version, description=app.description, routes=app.routes
+        )
+        schemas = document.setdefault("components", {}).setdefault("schemas", {})
+        schema = problems.Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+        schemas.update(schema.pop("$defs"))
+        schemas["Problem"] = schema
+        for unused in ("HTTPValidationError", "ValidationError"):
+            schemas.pop(unused, None)
+        app.openapi_schema = document
+    return app.openapi_schema
 
 
 def _version() -> str:

@@ -78,6 +78,12 @@ class RunBody(Body):
     )
 
 
+class ChainBody(Body):
+    """An earlier checkpoint of the audit chain, to hold it against."""
+
+    checkpoint: Annotated[str, StringConstraints(min_length=1, max_length=4096)] | None = None
+
+
 class VerifyBody(Body):
     """A provenance statement to verify, and the digest of the table that came with it."""
 

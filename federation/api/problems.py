@@ -27,6 +27,8 @@ from federation.state.errors import (
 )
 
 MEDIA_TYPE = "application/problem+json"
+CONTENT = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+"""What the API's documentation says of every error."""
 log = structlog.get_logger(__name__)
 
 STATUS: Mapping[ServiceCode, HTTPStatus] = {

@@ -76,6 +76,12 @@ def about(node: NodeDep, principal: Caller, release: str) -> About:
     return releases.about(releases.find(node, principal, release))
 
 
+@router.get("/releases/{release}/provenance")
+def provenance(node: NodeDep, principal: Caller, release: str) -> dict[str, Any]:
+    """The statement in the terms of W3C PROV-O, as JSON-LD. What is signed is the statement."""
+    return releases.provenance(releases.find(node, principal, release))
+
+
 @router.get(
     "/releases/{release}/statement",
     response_class=Response,

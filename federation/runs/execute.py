@@ -24,7 +24,7 @@ from federation.runs.provenance import Occasion, statement_of
 from federation.runs.released_table import notes_of, released_table
 from federation.runs.watch import Stop, Watch
 from federation.sandbox.model import PresentationError
-from federation.service.compiling import Question
+from federation.service.compiling import CompilerBusy, CompilerFault, CompilerTimeout, Question
 from federation.service.errors import ServiceError
 from federation.service.node import Node
 from federation.service.questions import compile_question, question_of
@@ -111,17 +111,15 @@ def execute(node: Node, lease: Lease, watch: Watch) -> None:
 
 
 def _release(case: _Case) -> None:
-    plan, recompile = _checked_plan(case)
-    answer = _answer(case, plan, recompile)
+    plan, question = _checked_plan(case)
+    answer = _answer(case, plan, question)
     if case.watch.is_set():
         raise _stopped(case)
-    _issue(case, answer)
+    _issue(case, answer, question)
 
 
-def _checked_plan(
-    case: _Case,
-) -> tuple[ClearedPlan, Callable[[tuple[Decimal | None, ...]], ClearedPlan]]:
-    """The plan as it compiles now, if it is the one that was approved and the approval holds."""
+def _checked_plan(case: _Case) -> tuple[ClearedPlan, Question]:
+    """The plan as it compiles now, if it is the one that was approved and the approval holds; and its question."""
     node, request = case.node, case.request
     ask, today = ask_of(request), request.created_at.date()
     question = question_of(node, request.body, ask, today, case.run.parameters)
@@ -139,11 +137,7 @@ def _checked_plan(
         raise _Void(RunFault.SUPERSEDED)
     if not use.usable:
         raise _Void(RunFault.NOT_USABLE)
-
-    def recompile(values: tuple[Decimal | None, ...]) -> ClearedPlan:
-        return _staged(node, question, values)
-
-    return plan, recompile
+    return plan, question
 
 
 def _staged(node: Node, question: Question, values: tuple[Decimal | None, ...]) -> ClearedPlan:
@@ -155,9 +149,7 @@ def _staged(node: Node, question: Question, values: tuple[Decimal | None, ...]) 
         raise _Failed(RunFault.COMPILER) from None
 
 
-def _answer(
-    case: _Case, plan: ClearedPlan, recompile: Callable[[tuple[Decimal | None, ...]], ClearedPlan]
-) -> Answer:
+def _answer(case: _Case, plan: ClearedPlan, question: Question) -> Answer:
     def before(query: CellQuery) -> None:
         """The event is committed before the source hears anything: if it can't be written, nothing runs."""
         if case.watch.is_set():
@@ -175,6 +167,9 @@ def _answer(
     def progress(percent: int) -> None:
         case.watch.progress = percent
 
+    def recompile(values: tuple[Decimal | None, ...]) -> ClearedPlan:
+        return _staged(case.node, question, values)
+
     deadline = time.monotonic() + case.node.settings.limits.run_seconds
     try:
         return case.node.answering.answer(plan, recompile, Bounds(deadline, case.watch, before, progress))
@@ -191,11 +186,11 @@ def _answer(
         raise _Void(RunFault.HOLDER_DECLINED) from None
 
 
-def _issue(case: _Case, answer: Answer) -> None:
+def _issue(case: _Case, answer: Answer, question: Question) -> None:
     """Put the files in place, then commit release, ledger, end of the run and audit event together."""
     node, request = case.node, case.request
     table = released_table(answer)
-    notes = notes_of(answer, table)
+    notes = notes_of(answer, table, lambda: _coarser(node, question))
     epoch = node.key_epoch
     now = node.clock()
     release_id = new_id(IdKind.RELEASE)
@@ -238,6 +233,14 @@ def _issue(case: _Case, answer: Answer) -> None:
         raise _Void(RunFault.APPROVAL_WITHDRAWN) from None
     except PartitionsExhausted:
         raise _Failed(RunFault.PARTITIONS_EXHAUSTED) from None
+
+
+def _coarser(node: Node, question: Question) -> str | None:
+    """A suggestion is a kindness: the answer does not wait for it where the compiler is busy or fails."""
+    try:
+        return node.compiler.coarser(question)
+    except (CompilerBusy, CompilerTimeout, CompilerFault):
+        return None
 
 
 def _stopped(case: _Case) -> Exception:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -28,8 +30,11 @@ def released_table(answer: Answer) -> pa.Table:
     return pa.table({name: columns[name] for name in order})
 
 
-def notes_of(answer: Answer, table: pa.Table) -> tuple[str, ...]:
-    """What a reader has to know beside the marks: rows that hidden values decided, cells that were left out."""
+def notes_of(answer: Answer, table: pa.Table, coarser: Callable[[], str | None]) -> tuple[str, ...]:
+    """What a reader has to know beside the marks: rows that hidden values decided, cells that were left out.
+
+    ``coarser`` gives a question to ask instead, and is called where much of the answer is withheld.
+    """
     notes = [f"{note.text} ({note.rows:,} rows)" for note in answer.presented.notes]
     if answer.sparse:
         notes.append(
@@ -38,7 +43,11 @@ def notes_of(answer: Answer, table: pa.Table) -> tuple[str, ...]:
     notes += answer.plan.warnings
     withheld, cells = _withheld(table)
     if cells and withheld / cells >= LARGELY_WITHHELD:
-        notes.append("much of this answer is withheld: ask for larger areas or fewer dimensions")
+        instead = coarser()
+        notes.append(
+            "much of this answer is withheld: ask for larger areas or fewer dimensions"
+            + (f", for instance: {instead}" if instead else "")
+        )
     return tuple(notes)
 
 

@@ -14,13 +14,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
+from enum import StrEnum
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from types import MappingProxyType
 from typing import Any
 
 from catalogue.catalogue import Catalogue
-from policies.compiler import compile_query
+from policies.compiler import coarser_question, compile_query
 from policies.context import Context, ParameterDomain
 from policies.plan import ClearedPlan
 from policies.refusals import Refusal, RefusalError
@@ -59,6 +60,20 @@ class Question:
             domains=self.domains,
             stage_values=self.stage_values,
         )
+
+
+class Wish(StrEnum):
+    """What is wanted of the compiler."""
+
+    PLAN = "plan"
+    COARSER = "coarser"
+
+
+@dataclass(frozen=True)
+class Suggestion:
+    """A coarser question that the compiler accepts, where it knows one."""
+
+    sql: str | None
 
 
 class CompilerTimeout(Exception):
@@ -111,21 +126,36 @@ class CompilerPool:
             CompilerBusy: no worker became free in time.
             CompilerFault: the compiler failed.
         """
+        answer = self._ask(Wish.PLAN, question)
+        if isinstance(answer, ClearedPlan):
+            return answer
+        assert isinstance(answer, tuple)
+        raise RefusalError(*answer)
+
+    def coarser(self, question: Question) -> str | None:
+        """A coarser question that would be accepted, from metadata alone; None where the compiler knows none.
+
+        Raises:
+            CompilerTimeout, CompilerBusy, CompilerFault: as for ``compile``.
+        """
+        answer = self._ask(Wish.COARSER, question)
+        assert isinstance(answer, Suggestion)
+        return answer.sql
+
+    def _ask(self, wish: Wish, question: Question) -> ClearedPlan | Suggestion | tuple[Refusal, ...]:
         try:
             worker = self._idle.get(timeout=self._deadline)
         except queue.Empty:
             raise CompilerBusy from None
         try:
-            answer = worker.ask(question, self._deadline)
+            answer = worker.ask(wish, question, self._deadline)
         except (CompilerTimeout, CompilerFault):
             self._replace(worker)
             raise
         self._idle.put(worker)
-        if isinstance(answer, ClearedPlan):
-            return answer
         if isinstance(answer, str):
             raise CompilerFault(answer)
-        raise RefusalError(*answer)
+        return answer
 
     def _replace(self, worker: _Worker) -> None:
         worker.end()
@@ -142,7 +172,8 @@ class CompilerPool:
             worker.end()
 
 
-Answer = ClearedPlan | tuple[Refusal, ...] | str
+Answer = ClearedPlan | Suggestion | tuple[Refusal, ...] | str
+"""A string is the class of an unforeseen error."""
 
 
 class _Worker:
@@ -158,13 +189,13 @@ class _Worker:
         theirs.close()
         self._ready = False
 
-    def ask(self, question: Question, deadline: float) -> Answer:
+    def ask(self, wish: Wish, question: Question, deadline: float) -> Answer:
         try:
             if not self._ready:
                 if not self._pipe.poll(self.START_SECONDS):
                     raise CompilerTimeout
                 self._ready = self._pipe.recv() == "ready"
-            self._pipe.send(question)
+            self._pipe.send((wish, question))
             if not self._pipe.poll(deadline):
                 raise CompilerTimeout
             answer: Answer = self._pipe.recv()
@@ -184,16 +215,18 @@ def _serve(pipe: Connection, catalogue: bytes) -> None:
     pipe.send("ready")
     while True:
         try:
-            question: Question = pipe.recv()
+            job: tuple[Wish, Question] = pipe.recv()
         except (EOFError, KeyboardInterrupt):
             return
-        pipe.send(compile_here(question, loaded))
+        pipe.send(_answer(*job, loaded))
 
 
-def compile_here(question: Question, catalogue: Catalogue) -> Answer:
-    """Compile in this process: the plan, the refusals, or the class of an unforeseen error."""
+def _answer(wish: Wish, question: Question, catalogue: Catalogue) -> Answer:
     try:
-        return compile_query(question.sql, question.context(catalogue))
+        context = question.context(catalogue)
+        if wish is Wish.COARSER:
+            return Suggestion(coarser_question(question.sql, context))
+        return compile_query(question.sql, context)
     except RefusalError as error:
         return error.refusals
     except Exception as error:  # noqa: BLE001  # whatever fails here must not end the worker or show its text

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import pyarrow as pa
 
@@ -12,6 +13,8 @@ from federation.audit.events import AuditAction, AuditEvent, Detail
 from federation.client.verify import STATEMENT_TYPE, VerificationError, verify_jws
 from federation.identity.principal import Principal
 from federation.release.files import FileDamaged
+from federation.release.prov import to_prov
+from federation.release.statement import Statement
 from federation.service.errors import ServiceCode, ServiceError
 from federation.service.node import Node
 from federation.service.permissions import Act, permitted
@@ -97,6 +100,11 @@ def about(record: ReleaseRecord) -> About:
         notes=list(payload["context"]["notes"]),
         table_digest=record.table_digest,
     )
+
+
+def provenance(record: ReleaseRecord) -> dict[str, Any]:
+    """The statement of a release in the terms of W3C PROV-O."""
+    return to_prov(Statement.model_validate(record.payload))
 
 
 def verify(node: Node, statement: str, table_digest: str | None) -> VerificationView:
