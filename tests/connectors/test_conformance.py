@@ -165,7 +165,7 @@ def test_generated_fragments_agree_with_the_oracle(market: Market, row_is_unit: 
     oracle = Oracle({"people": people, "employers": employers, "learners": learners})
 
     @settings(
-        max_examples=40,
+        max_examples=30,
         deadline=None,
         suppress_health_check=list(HealthCheck),
         derandomize=True,
