@@ -56,7 +56,10 @@ def _guards(
                 spec for spec in table.statistics.values() if spec.id in bound and spec.kind != "histogram"
             ]
             for side in Neighbour:
-                if (neighbour := _neighbour(ref, restriction, side)) is not None:
+                neighbour = _neighbour(ref, restriction, side)
+                if neighbour is None and side is Neighbour.AROUND and _tells_class(ref, restriction, builder):
+                    neighbour = full_of(ref)
+                if neighbour is not None:
                     yield _whole(dimension, neighbour, side, where, blocks, specs, columns, builder, weighted)
                 needed = _grouped(blocks, dimension, restriction, ref, side)
                 for layer in _layers(needed):
@@ -77,6 +80,15 @@ def _neighbour(ref: DimensionLike, leaves: LeafSet, side: Neighbour) -> LeafSet 
     inside = [mask for mask in free if mask and mask & leaves.mask == mask != leaves.mask]
     largest = max(inside, key=lambda mask: (mask.bit_count(), mask), default=None)
     return LeafSet(largest, leaves.size) if largest is not None else None
+
+
+def _tells_class(ref: DimensionLike, leaves: LeafSet, builder: FragmentBuilder) -> bool:
+    """Whether a cell held to ``leaves`` tells something of everybody where nobody is outside them: the profile tests
+    this dimension for class disclosure. Where it is grouped, protection sees the whole row by itself."""
+    named = builder.profile.class_disclosure.dimensions
+    return (
+        isinstance(ref, DimensionRef) and ref.dimension.name in named and bool(leaves) and not leaves.is_full
+    )
 
 
 def _grouped(
