@@ -9,7 +9,7 @@ from catalogue.fragment import SourceError, SourceFault
 from connectors.protocol import CancelSignal, Connector, tables_of
 from policies.cells import ProtectedCells
 from policies.plan import CellQuery
-from policies.protect import NoiseKey, ProtectError, ProtectFault, protect, ptable_of
+from policies.protect import NoiseKey, ProtectError, ProtectFault, protect, ptable_of, withhold
 
 
 class LocalHolder:
@@ -41,6 +41,8 @@ class LocalHolder:
         connector = self._connector(query.fragment.table.connector)
         tables = dict.fromkeys(table for fragment in fragments for table in tables_of(fragment))
         before = connector.snapshot(*tables)
+        if query.withheld:
+            return withhold(query, profile, before)
         raw, *guards = (connector.run(f, deadline=deadline, cancel=cancel) for f in fragments)
         if connector.snapshot(*tables) != before:
             raise SourceError(SourceFault.CHANGED, "the source changed while it was read")

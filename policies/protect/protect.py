@@ -16,7 +16,7 @@ from policies.plan import Atom, AtomKind, CellQuery
 from policies.protect.counts import Measured, count
 from policies.protect.dense import DenseCells, decimals
 from policies.protect.errors import ProtectError, ProtectFault
-from policies.protect.grid import check_grid, key_columns, structural
+from policies.protect.grid import Grid, check_grid, key_columns, structural
 from policies.protect.guards import small_complements
 from policies.protect.magnitudes import Shown, magnitude
 from policies.protect.quantiles import quantile
@@ -63,11 +63,33 @@ def protect(
             kept |= ~hidden & (shown.digits != 0)
         columns[atom.column] = _column(atom, shown, hidden)
         columns[atom.status] = pa.array(shown.status)
+    return _cells(query, grid, columns, kept, sparse, raw.snapshot)
+
+
+def withhold(query: CellQuery, profile: Profile, snapshot: str) -> ProtectedCells:
+    """The grid of a query with every value withheld, for one that depends on a stage whose answer was hidden.
+
+    No source is asked. Raises ProtectError.
+    """
+    grid = check_grid(query)
+    sparse = grid.size > profile.limits.dense_cells
+    columns: dict[str, pa.Array] = {}
+    for atom in query.atoms:
+        counts = atom.kind in (AtomKind.UNITS, AtomKind.COUNT)
+        columns[atom.column] = pa.nulls(grid.size, pa.int64() if counts else pa.decimal128(38, atom.decimals))
+        columns[atom.status] = pa.array(np.full(grid.size, Status.CONFIDENTIAL, dtype=np.int8))
+    kept = np.full(grid.size, not sparse)
+    return _cells(query, grid, columns, kept, sparse, snapshot)
+
+
+def _cells(
+    query: CellQuery, grid: Grid, columns: dict[str, pa.Array], kept: Mask, sparse: bool, snapshot: str
+) -> ProtectedCells:
     keys = key_columns(query, grid, [np.flatnonzero(kept[where]) for where in grid.slices()])
     if sparse:
         rows = pa.array(np.flatnonzero(kept))
         columns = {name: column.take(rows) for name, column in columns.items()}
-    return ProtectedCells(query.relation, pa.table({**keys, **columns}), sparse, raw.snapshot)
+    return ProtectedCells(query.relation, pa.table({**keys, **columns}), sparse, snapshot)
 
 
 def _shown(at: Measured, atom: Atom, impossible: Mask) -> Shown:

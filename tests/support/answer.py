@@ -16,7 +16,7 @@ from policies.cells import ProtectedCells
 from policies.compiler import compile_query
 from policies.plan import CellQuery, ClearedPlan
 from policies.presentation.model import Presentation
-from policies.protect import NoiseKey, protect, ptable_of
+from policies.protect import NoiseKey, protect, ptable_of, withhold
 from tests.support.labour import LabourMarket
 
 SECRET = bytes(range(32))
@@ -45,6 +45,8 @@ class Answerer:
 
     def cells(self, query: CellQuery) -> ProtectedCells:
         profile: Profile = self.market.catalogue.profiles[query.profile]
+        if query.withheld:
+            return withhold(query, profile, "")
         deadline, cancel = time.monotonic() + 60, threading.Event()
         raw = self.connector.run(query.fragment, deadline=deadline, cancel=cancel)
         guards = [self.connector.run(g.fragment, deadline=deadline, cancel=cancel) for g in query.guards]

@@ -1,0 +1,55 @@
+"""A scalar subquery below the line is a protected cell of its own, snapped to the grid; hidden, it hides everything."""
+
+from __future__ import annotations
+
+import pytest
+
+from policies.cells import Status
+from policies.compiler import compile_query
+from policies.refusals import Code, RefusalError
+from tests.support.answer import Answerer
+from tests.support.labour import labour_market
+from tests.support.profiles import standard_profile
+
+LOW_PAY = "select region, count(*) n from people where pay < 2.0/3 * (select median(pay) from people) group by region"
+
+
+@pytest.fixture(scope="module")
+def answerer(tmp_path_factory: pytest.TempPathFactory) -> Answerer:
+    return Answerer(labour_market(tmp_path_factory.mktemp("labour"), standard_profile()))
+
+
+def test_low_pay_is_measured_against_the_protected_median(answerer: Answerer) -> None:
+    median = answerer.answer("select median(pay) m from people").to_pylist()[0]["m"]
+    threshold = 5 * round(float(median) * 2 / 3 / 5)
+    by_hand = f"select region, count(*) n from people where pay < {threshold} group by region"
+    assert answerer.answer(LOW_PAY).to_pylist() == answerer.answer(by_hand).to_pylist()
+
+
+def test_a_hidden_stage_hides_the_whole_result(answerer: Answerer) -> None:
+    nobody = LOW_PAY.replace(
+        "from people)", "from people where age = 16 and area = 'W0612' and occupation = '91')"
+    )
+    table = answerer.answer(nobody)
+    assert table.num_rows == 3
+    assert table.column("n").null_count == 3
+    assert set(table.column("__fed_status_n").to_pylist()) == {Status.CONFIDENTIAL}
+
+
+def test_the_digest_does_not_depend_on_what_a_stage_answered(answerer: Answerer) -> None:
+    asked = compile_query(LOW_PAY, answerer.market.context())
+    assert answerer.plan(LOW_PAY).digest == asked.digest
+
+
+@pytest.mark.parametrize(
+    ("subquery", "code"),
+    [
+        ("select median(pay) from people group by region", Code.STAGE_NOT_SCALAR),
+        ("select pay from people", Code.ROW_LEVEL),
+        ("select median(q.pay) from people q where q.region = people.region", Code.STAGE_CORRELATED),
+    ],
+)
+def test_what_is_not_one_protected_number_is_refused(answerer: Answerer, subquery: str, code: Code) -> None:
+    with pytest.raises(RefusalError) as refused:
+        compile_query(f"select count(*) from people where pay < ({subquery})", answerer.market.context())
+    assert [refusal.code for refusal in refused.value.refusals] == [code]
