@@ -17,6 +17,7 @@ MAXIMUM_DECIMALS = 6
 RECORD_KEY_COLUMN = "record_key"
 # A whole-number column with more different values than this counts something rather than coding it.
 MAXIMUM_NUMERIC_CODES = 60
+_YAML_WORDS = frozenset({"null", "true", "false", "yes", "no", "on", "off", "y", "n"})
 _CODED = re.compile(r"code|soc|sic|lad|gss|region|area|occupation|industry|sector|level|status|group|band")
 _IDENTIFYING = re.compile(r"(^|_)(id|identifier|pseudonym|uuid|reference|postcode|name)$")
 _WEIGHTING = re.compile(r"(^|_)(weight|wt|grossing)(_|$)")
@@ -80,7 +81,7 @@ def describe_columns(staged: Staged, limit: int) -> tuple[Column, ...]:
         ]
     facts = staged.connection.execute(f"SELECT {', '.join(parts)} FROM staged").fetchone()
     assert facts is not None
-    names = _variable_names(staged.columns)
+    names = _variable_names(staged.columns, reserved_words(staged))
     size = len(parts) // len(staged.columns)
     return tuple(
         _column(staged, name, names[name], facts[index * size : (index + 1) * size], limit)
@@ -146,12 +147,30 @@ def _is_coded(column: Column) -> bool:
     return column.distinct <= MAXIMUM_NUMERIC_CODES or bool(_CODED.search(column.variable))
 
 
-def _variable_names(columns: Iterable[str]) -> dict[str, str]:
+def free_name(text: str, reserved: frozenset[str]) -> str:
+    """A text as a name that needs quotes neither in SQL nor in YAML.
+
+    >>> free_name("Order", frozenset({"order"}))
+    'order_column'
+    """
+    name = snake(text)
+    return f"{name}_column" if name in reserved else name
+
+
+def reserved_words(staged: Staged) -> frozenset[str]:
+    """Words that SQL keeps for itself, and those that YAML reads as something else than text."""
+    found = staged.connection.execute(
+        "SELECT keyword_name FROM duckdb_keywords() WHERE keyword_category <> 'unreserved'"
+    ).fetchall()
+    return frozenset(str(word).lower() for (word,) in found) | _YAML_WORDS
+
+
+def _variable_names(columns: Iterable[str], reserved: frozenset[str]) -> dict[str, str]:
     """A name for each column; columns that would share one are numbered."""
     names: dict[str, str] = {}
     taken = {RECORD_KEY_COLUMN}
     for column in columns:
-        name = base = snake(column)
+        name = base = free_name(column, reserved)
         number = 2
         while name in taken:
             name, number = f"{base}_{number}", number + 1

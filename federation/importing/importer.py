@@ -8,7 +8,6 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
 
-from catalogue.documents import snake
 from catalogue.models import Role
 from federation.importing import drafting
 from federation.importing.columns import (
@@ -19,6 +18,8 @@ from federation.importing.columns import (
     Holds,
     candidate,
     describe_columns,
+    free_name,
+    reserved_words,
 )
 from federation.importing.drafting import Naming
 from federation.importing.existing import Existing, as_documented, documented, settled, uncovered
@@ -81,11 +82,11 @@ def draft_dataset(path: Path, directory: Path, key_secret: bytes, options: Impor
 
 
 def _import(path: Path, directory: Path, key_secret: bytes, options: ImportOptions) -> Imported:
-    name = snake(options.name or path.stem)
     directory.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".import-", dir=directory) as folder:
         workspace = Path(folder)
         with stage(path, workspace, options.null_values) as staged:
+            name = free_name(options.name or path.stem, reserved_words(staged))
             document = documented(directory, name) if options.existing is Existing.KEEP else None
             candidates = _candidates(staged, options)
             if document is not None:

@@ -17,6 +17,8 @@ from federation.importing.problems import SHOWN_ROWS, ImportRefused, rows_text
 
 MAXIMUM_COLUMNS = 2_000
 MEMORY = "1GB"
+# All that Python, and so the reader of code lists, takes for a blank.
+_BLANKS = "".join(chr(code) for code in range(0x3001) if chr(code).isspace())
 _DELIMITERS = ",;\t|"
 _HEADER_BYTES = 1024 * 1024
 _REASONS = {
@@ -93,7 +95,7 @@ def _stage_csv(connection: duckdb.DuckDBPyConnection, path: Path, null_values: t
     names = [name or f"unnamed column {index} of {path.name}" for index, name in enumerate(header)]
     columns = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in names)
     nulls = ", ".join(literal(text) for text in ("", *null_values))
-    selected = ", ".join(f"nullif(trim({quoted(name)}), '') AS {quoted(name)}" for name in kept)
+    selected = ", ".join(f"nullif({_clean(quoted(name))}, '') AS {quoted(name)}" for name in kept)
     connection.execute(
         f"CREATE TABLE staged AS SELECT {selected} "
         f"FROM read_csv(?, auto_detect = false, header = true, columns = {{{columns}}}, delim = {literal(delimiter)}, "
@@ -136,14 +138,18 @@ def _stage_parquet(connection: duckdb.DuckDBPyConnection, path: Path, null_value
         raise ImportRefused(f"`{path.name}` has no column that can be read.")
     nulls = ", ".join(literal(text) for text in ("", *null_values))
     selected = (
-        f"CASE WHEN trim(CAST({quoted(name)} AS VARCHAR)) NOT IN ({nulls}) "
-        f"THEN trim(CAST({quoted(name)} AS VARCHAR)) END AS {quoted(name)}"
-        for name in kept
+        f"CASE WHEN {_clean(text)} NOT IN ({nulls}) THEN {_clean(text)} END AS {quoted(name)}"
+        for name, text in ((name, f"CAST({quoted(name)} AS VARCHAR)") for name in kept)
     )
     connection.execute(
         f"CREATE TABLE staged AS SELECT {', '.join(selected)} FROM read_parquet(?)", [str(path)]
     )
     return _staged(connection, kept, len(schema) - len(named), nested)
+
+
+def _clean(text: str) -> str:
+    """SQL for a text without surrounding blanks, its other blanks (line breaks too) as single-width spaces."""
+    return f"trim(translate({text}, {literal(_BLANKS)}, {literal(' ' * len(_BLANKS))}))"
 
 
 def _staged(

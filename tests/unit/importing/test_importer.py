@@ -314,14 +314,15 @@ def test_awkward_column_names(tmp_path: Path, node: Path) -> None:
         "# no comment",
         "x: y",
         "staged",
-        "unit",
+        "Order",
+        "null",
     ]
     header = ",".join('"' + name.replace('"', '""') + '"' for name in ["Person ID", *names])
     text = header + "\n" + "".join(f"{i},{','.join(str(i % 3) for _ in names)}\n" for i in range(30))
     done = run(tmp_path, text)
     assert list(done.roles) == [
         "person_id", "the_quoted", "it_s", "record_key_2", "a_b", "a_b_2", "c_100", "no_comment", "x_y",
-        "staged", "unit",
+        "staged", "order_column", "null_column",
     ]  # fmt: skip
     jobs = load_catalogue(node).datasets["jobs"]
     for dimension in jobs.dimensions.values():
