@@ -137,20 +137,25 @@ def shown_sum(mean: FixedPoint, shown_count: Integers) -> FixedPoint:
 
 @dataclass(frozen=True)
 class Moments:
-    """What a source knows of the values in each cell: their number, sum, sum of squares, smallest and largest."""
+    """What a source knows of the values in each cell: their number, sum, sum of squares, smallest and largest.
+
+    ``most`` is the largest number of values of one unit: 1 where every value is a unit's own.
+    """
 
     n: Integers
     total: Floats
     squares: Floats
     low: Floats
     high: Floats
+    most: Floats | float = 1.0
 
 
 def perturbed_variance(moments: Moments, u: Floats, table: PTable, delta: float) -> Floats:
     """The sample variance (divisor n - 1) with the basic method applied to the squared deviations from the mean.
 
-    A unit contributes (x - mean)**2, the largest being max(|high - mean|, |mean - low|)**2. At least 0; NaN for
-    fewer than two values. Round it, or its square root, before it is shown.
+    A value contributes (x - mean)**2, the largest being max(|high - mean|, |mean - low|)**2; the largest contribution
+    of a unit is taken as that times ``most``, as far as the deviations reach. At least 0; NaN for fewer than two
+    values. Round it, or its square root, before it is shown.
     """
     several = moments.n >= 2
     n = np.where(several, moments.n, 2).astype(np.float64)
@@ -158,5 +163,6 @@ def perturbed_variance(moments: Moments, u: Floats, table: PTable, delta: float)
     deviations = np.maximum(moments.squares - n * mean**2, 0.0)
     largest = np.maximum(np.abs(moments.high - mean), np.abs(mean - moments.low)) ** 2
     # Rounding errors of the subtraction must not make the parts greater than their sum.
-    perturbed = perturb_sum(np.maximum(deviations, largest), largest, u, table, delta)
+    deviations = np.maximum(deviations, largest)
+    perturbed = perturb_sum(deviations, np.minimum(largest * moments.most, deviations), u, table, delta)
     return np.where(several, np.maximum(perturbed, 0.0) / (n - 1), np.nan)

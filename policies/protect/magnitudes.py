@@ -55,7 +55,7 @@ def magnitude(
         unreliable, too_wide = too_variable(at.rules, _cv_percent(at, statistic), who.n > 0)
         doubtful, withheld = doubtful | unreliable, withheld | too_wide
     if atom.kind in (AtomKind.VARIANCE, AtomKind.STDDEV):
-        numbers, least = _spread(at, atom, statistic, who), 2
+        numbers, least = _spread(at, atom, statistic, counting, who), 2
     else:
         mean = _mean(at, atom, statistic, who)
         numbers, least = _sum(at, atom, statistic, mean, counted) if atom.kind is AtomKind.SUM else mean, 1
@@ -119,21 +119,29 @@ def _cv_percent(at: Measured, statistic: Magnitude) -> Floats:
     return cv_of_mean(w, w2, total, squares * np.divide(w2, w, out=np.zeros_like(w), where=w > 0))
 
 
-def _spread(at: Measured, atom: Atom, statistic: Magnitude, who: Contributors) -> FixedPoint:
+def _spread(
+    at: Measured, atom: Atom, statistic: Magnitude, counting: Tally | Magnitude, who: Contributors
+) -> FixedPoint:
+    """Variance or standard deviation; 0 where, as far as can be shown, all values are."""
     if atom.weighted:
         raise ProtectError(ProtectFault.PLAN, f"{statistic.id} has no weighted variance")
     if not statistic.squares:
         raise ProtectError(ProtectFault.PLAN, f"{statistic.id} lacks the squares that a variance needs")
-    moments = Moments(
-        at.cells.integers(f"{statistic.id}_present"),
-        *(at.cells.floats(f"{statistic.id}_{name}") for name in ("sum", "sumsq", "low", "high")),
+    most = at.cells.floats(f"{counting.id}_top1") if isinstance(counting, Magnitude) else 1.0
+    total, squares, low, high = (
+        at.cells.floats(f"{statistic.id}_{name}") for name in ("sum", "sumsq", "low", "high")
     )
+    present = at.cells.integers(f"{statistic.id}_present")
+    moments = Moments(present, total, squares, low, high, most)
     key = at.cells.integers(f"{statistic.id}_key")
     u = at.rules.uniform(at.rules.magnitudes, f"variance/{statistic.measure.name}", key)
     variance = perturbed_variance(moments, u, at.rules.magnitudes, at.rules.delta)
     variance = np.where((who.n == 0) & (moments.n >= 2), 0.0, variance)
-    values = np.sqrt(variance) if atom.kind is AtomKind.STDDEV else variance
-    return _fitting(round_to_step(values, Decimal(1).scaleb(-atom.decimals)), moments.n >= 2, statistic.id)
+    if atom.kind is AtomKind.STDDEV:
+        rounded = round_to_step(np.sqrt(variance), _step(at, atom, statistic))
+    else:
+        rounded = round_to_step(variance, Decimal(1).scaleb(-atom.decimals))
+    return _fitting(rounded, moments.n >= 2, statistic.id)
 
 
 def _step(at: Measured, atom: Atom, statistic: Magnitude) -> Decimal:

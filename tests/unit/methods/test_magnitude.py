@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 
 import numpy as np
@@ -133,6 +134,16 @@ class TestVariance:
         largest = ((x - x.mean()) ** 2).max()
         assert (np.abs(result - x.var(ddof=1)) <= 0.5 * largest * 2 / 199 * (1 + 1e-9)).all()
         assert result.mean() == pytest.approx(x.var(ddof=1), rel=1e-3)
+
+    def test_a_unit_of_many_values_is_hidden_by_as_much_noise(self) -> None:
+        x = np.random.default_rng(2).lognormal(3, 1, 200)
+        one = self.moments(x)
+        noisy, truth = np.array([0.99]), x.var(ddof=1)
+        of_one = perturbed_variance(one, noisy, TABLE, 0.5)[0] - truth
+        of_three = perturbed_variance(replace(one, most=np.array([3.0])), noisy, TABLE, 0.5)[0] - truth
+        of_all = perturbed_variance(replace(one, most=np.array([200.0])), noisy, TABLE, 0.5)[0] - truth
+        assert of_three == pytest.approx(3 * of_one)
+        assert of_all == pytest.approx(0.5 * truth * TABLE.maximum_noise)
 
     def test_one_value_has_no_variance_and_equal_values_have_none(self) -> None:
         moments = Moments(
