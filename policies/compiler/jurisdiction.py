@@ -81,27 +81,48 @@ class JurisdictionPass:
         )
 
     def _closure(self, leaves: LeafSet, atoms: Sequence[LeafSet]) -> LeafSet:
-        closure = LeafSet.empty(leaves.size)
+        mask = 0
         for atom in atoms:
-            if atom & leaves:
-                closure = closure | atom
-        return closure
+            if atom.mask & leaves.mask:
+                mask |= atom.mask
+        return LeafSet(mask, leaves.size)
+
+    def _merged(self, axis: GridAxis, atoms: Sequence[LeafSet]) -> list[tuple[LeafSet, list[int]]]:
+        """Parts that share an atom, put together: their leaves with whole atoms, and their numbers."""
+        atom_of = {leaf: number for number, atom in enumerate(atoms) for leaf in atom}
+        group_of: dict[int, int] = {}
+        members: dict[int, list[int]] = {}
+        touched: dict[int, set[int]] = {}
+        for number, part in enumerate(axis.parts):
+            own = {atom_of[leaf] for leaf in part if leaf in atom_of}
+            joined = sorted({group_of[atom] for atom in own if atom in group_of})
+            group = joined[0] if joined else number
+            members.setdefault(group, [])
+            touched.setdefault(group, set()).update(own)
+            for other in joined[1:]:
+                members[group] += members.pop(other)
+                touched[group] |= touched.pop(other)
+            members[group].append(number)
+            group_of.update(dict.fromkeys(touched[group], group))
+        result = []
+        for group, numbers in members.items():
+            mask = 0
+            for atom in touched[group]:
+                mask |= atoms[atom].mask
+            result.append((LeafSet(mask, axis.parts[0].size), sorted(numbers)))
+        return result
 
     def _axis(self, axis: GridAxis) -> GridAxis:
         atoms = self._atoms(axis.dimension)
-        if atoms is None or all(self._closure(part, atoms) == part for part in axis.parts):
+        if atoms is None or not axis.parts:
+            return axis
+        merged = self._merged(axis, atoms)
+        if len(merged) == len(axis.parts) and all(leaves == axis.parts[n[0]] for leaves, n in merged):
             return axis
         assert self._terms is not None
         ref = self._refs.dimension(axis.dimension)
         assert isinstance(ref, DimensionRef)
         assert ref.dimension.codelist is not None
-        merged: list[tuple[LeafSet, list[int]]] = []
-        for number, part in enumerate(axis.parts):
-            closure, members = self._closure(part, atoms), [number]
-            for other in [entry for entry in merged if entry[0] & closure]:
-                closure, members = closure | other[0], other[1] + members
-                merged.remove(other)
-            merged.append((closure, members))
         kept = [(leaves, members) for leaves, members in merged if leaves]
         self.effects.append(
             (
@@ -136,5 +157,7 @@ class JurisdictionPass:
         level = codelist.level(self._terms.elsewhere)
         named = found <= set(codelist.leaf_level.names) | {None}
         source = level.names if named else level.codes
-        nodes = dict.fromkeys(str(source[leaf]) for leaf in leaves if leaf < codelist.size and source[leaf])
-        return f"{' + '.join(nodes)} (elsewhere)"
+        inside = [leaf for leaf in leaves if leaf < codelist.size and source[leaf]]
+        nodes = list(dict.fromkeys(str(source[leaf]) for leaf in inside))
+        whole = sum(code in nodes for code in map(str, source)) == len(inside)
+        return " + ".join(nodes) if whole else f"{' + '.join(nodes)} (elsewhere)"

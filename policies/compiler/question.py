@@ -92,6 +92,12 @@ def _known(dimension: Dimension, leaves: LeafSet) -> str:
                     f"{low:f} or more" if last >= grid.bins - 1 else f"from {low:f} to below {high:f}"
                 )
         return " or ".join(ranges)
+    if codelist.kind is CodeListKind.INTEGERS:
+        codes = codelist.leaf_level.codes
+        return " or ".join(
+            str(codes[first]) if first == last else f"{codes[first]} to {codes[last]}"
+            for first, last in leaves.runs()
+        )
     for level in codelist.levels:
         for code, node in codelist.nodes[level.name].items():
             if node.mask == leaves.mask:
@@ -100,12 +106,6 @@ def _known(dimension: Dimension, leaves: LeafSet) -> str:
         for part in grouping.parts:
             if part.leaves.mask == leaves.mask:
                 return part.title
-    if codelist.kind is CodeListKind.INTEGERS:
-        codes = codelist.leaf_level.codes
-        return " or ".join(
-            str(codes[first]) if first == last else f"{codes[first]} to {codes[last]}"
-            for first, last in leaves.runs()
-        )
     if leaves.mask == LeafSet.full(codelist.size).mask:
         return "known"
     if len(leaves) <= 4:
