@@ -179,6 +179,11 @@ class Settings(BaseSettings):
         url = urlsplit(self.public_url)
         if url.scheme != "https" and not (url.scheme == "http" and _is_loopback(url.hostname or "")):
             raise ValueError("public_url must be HTTPS, or HTTP on a loopback address")
+        names = [person.person for person in self.identity.persons]
+        names += [program.client_id for program in self.identity.programs]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"identity: {', '.join(twice)} stands for more than one person or program")
         if self.environment is Environment.PRODUCTION:
             if not self.identity.allow_builtin_identity:
                 raise ValueError(

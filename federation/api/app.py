@@ -11,6 +11,7 @@ from typing import Any
 import anyio.to_thread
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from fastapi.responses import HTMLResponse
 
 from federation.api import (
     audit_routes,
@@ -21,6 +22,8 @@ from federation.api import (
     request_routes,
     run_routes,
 )
+from federation.api.docs_page import docs_page
+from federation.api.headers import DefaultHeaders
 from federation.api.limits import BodyGuard, RateLimiter
 from federation.api.metrics import Metrics, MetricsMiddleware
 from federation.identity.builtin import NOTICE
@@ -71,6 +74,8 @@ def create_app(node: Node) -> FastAPI:
         lifespan=lifespan,
         responses=ERRORS,
         redirect_slashes=False,
+        docs_url=None,
+        redoc_url=None,
     )
     app.state.node = node
     app.state.metrics = Metrics()
@@ -86,9 +91,11 @@ def create_app(node: Node) -> FastAPI:
     ):
         app.include_router(module.router)
     app.include_router(node_routes.probes)
+    app.add_api_route("/docs", lambda: HTMLResponse(docs_page(app.openapi())), include_in_schema=False)
     app.openapi = partial(documented, app)  # type: ignore[method-assign]
     app.add_middleware(BodyGuard, maximum_bytes=node.settings.limits.body_bytes)
     app.add_middleware(problems.LastResort)
+    app.add_middleware(DefaultHeaders)
     app.add_middleware(MetricsMiddleware, metrics=app.state.metrics)
     return app
 

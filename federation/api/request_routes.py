@@ -63,18 +63,18 @@ def explanation(node: NodeDep, principal: Caller, request: str) -> RequestDetail
 
 
 @router.post("/requests/{request}/approve")
-def approve(node: NodeDep, principal: Caller, request: str, body: ApprovalBody) -> RequestView:
+def approve(node: NodeDep, principal: Caller, request: str, body: ApprovalBody, once: OnceDep) -> RequestView:
     """A custodian approves for its own datasets."""
-    return requests.approve(node, principal, request, body.ruling())
+    return requests.approve(node, principal, request, body.ruling(), once)
 
 
 @router.post("/requests/{request}/refuse")
-def refuse(node: NodeDep, principal: Caller, request: str, body: DecisionBody) -> RequestView:
+def refuse(node: NodeDep, principal: Caller, request: str, body: DecisionBody, once: OnceDep) -> RequestView:
     """A custodian refuses."""
-    return requests.refuse(node, principal, request, Ruling(body.reason))
+    return requests.refuse(node, principal, request, Ruling(body.reason), once)
 
 
 @router.post("/requests/{request}/revoke")
-def revoke(node: NodeDep, principal: Caller, request: str, body: DecisionBody) -> RequestView:
+def revoke(node: NodeDep, principal: Caller, request: str, body: DecisionBody, once: OnceDep) -> RequestView:
     """A custodian takes an approval back."""
-    return requests.revoke(node, principal, request, Ruling(body.reason))
+    return requests.revoke(node, principal, request, Ruling(body.reason), once)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from html import escape
 
 import pyarrow as pa
@@ -17,6 +18,7 @@ MEANINGS = {
     "[z]": "not applicable: nothing to compute from",
 }
 ROWS_SHOWN = 60
+DECIMALS_SHOWN = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,7 @@ def prepare(table: pa.Table, limit: int = ROWS_SHOWN) -> Shown:
         statuses = _statuses(head, name)
         if f"{name}{STATUS_SUFFIX}" in table.column_names:
             marks |= set(table.column(f"{name}{STATUS_SUFFIX}").unique().to_pylist())
-        columns.append([_cell(value, status) for value, status in zip(values, statuses, strict=True)])
+        columns.append([_cell(*pair) for pair in zip(_texts(values), statuses, strict=True)])
     return Shown(
         names,
         [_is_number(table.schema.field(name).type) for name in names],
@@ -96,14 +98,31 @@ def _statuses(table: pa.Table, name: str) -> list[str]:
     return [mark or "" for mark in table.column(status).to_pylist()]
 
 
-def _cell(value: object, mark: str) -> str:
-    text = "" if value is None else f"{value:,}" if _is_figure(value) else str(value)
+def _cell(text: str, mark: str) -> str:
     return " ".join(part for part in (text, mark) if part)
 
 
-def _is_figure(value: object) -> bool:
-    # A year or a code is an integer too; thousands are only parted in figures of five digits and more.
-    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) >= 10_000
+def _texts(values: Sequence[object]) -> list[str]:
+    """A column as text: figures with as many decimals as one of them needs, four at most.
+
+    Thousands are parted where the column has a figure of five digits, so that years stay years.
+    """
+    figures: list[float | Decimal] = [
+        v for v in values if isinstance(v, int | float | Decimal) and not isinstance(v, bool)
+    ]
+    decimals = max((_decimals(figure) for figure in figures), default=0)
+    comma = "," if any(abs(figure) >= 10_000 for figure in figures) else ""
+    form = f"{comma}.{decimals}f"
+    known = set(map(id, figures))
+    return ["" if v is None else format(v, form) if id(v) in known else str(v) for v in values]
+
+
+def _decimals(figure: float | Decimal) -> int:
+    if isinstance(figure, int):
+        return 0
+    if isinstance(figure, Decimal):
+        return min(DECIMALS_SHOWN, max(0, -int(figure.as_tuple().exponent)))
+    return len(f"{figure:.{DECIMALS_SHOWN}f}".rstrip("0").partition(".")[2])
 
 
 def _is_number(kind: pa.DataType) -> bool:

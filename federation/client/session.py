@@ -151,18 +151,17 @@ class Session:
 
     def approve(self, request: str, *, reason: str, plan_digest: str) -> Request:
         """Approve a request for your body's datasets. ``plan_digest`` names what you reviewed."""
-        body = {"reason": reason, "plan_digest": plan_digest}
-        return Request(self._transport, self._transport.post(f"/v1/requests/{request}/approve", body))
+        return self._decide(request, "approve", {"reason": reason, "plan_digest": plan_digest})
 
     def refuse(self, request: str, *, reason: str) -> Request:
-        return Request(
-            self._transport, self._transport.post(f"/v1/requests/{request}/refuse", {"reason": reason})
-        )
+        return self._decide(request, "refuse", {"reason": reason})
 
     def revoke(self, request: str, *, reason: str) -> Request:
-        return Request(
-            self._transport, self._transport.post(f"/v1/requests/{request}/revoke", {"reason": reason})
-        )
+        return self._decide(request, "revoke", {"reason": reason})
+
+    def _decide(self, request: str, act: str, body: Mapping[str, str]) -> Request:
+        path = f"/v1/requests/{request}/{act}"
+        return Request(self._transport, self._transport.post(path, body, key=uuid.uuid4().hex))
 
     def close(self) -> None:
         self._transport.close()

@@ -76,6 +76,11 @@ class Suggestion:
     sql: str | None
 
 
+PLACES_PER_WORKER = 8
+"""Questions that are compiled or wait for it, per worker: those who come later are told to come back, so that a
+crowd of slow questions does not take every thread of the node."""
+
+
 class CompilerTimeout(Exception):
     """The query took longer to compile than the node allows; its process was ended."""
 
@@ -106,6 +111,7 @@ class CompilerPool:
         self._lock = threading.Lock()
         self._all: set[_Worker] = set()
         self._closed = False
+        self._places = threading.BoundedSemaphore(workers * PLACES_PER_WORKER)
         for _ in range(workers):
             self._start()
 
@@ -123,7 +129,7 @@ class CompilerPool:
         Raises:
             RefusalError: the query is refused; all reasons that were found.
             CompilerTimeout: it took too long.
-            CompilerBusy: no worker became free in time.
+            CompilerBusy: no worker became free in time, or too many questions wait already.
             CompilerFault: the compiler failed.
         """
         answer = self._ask(Wish.PLAN, question)
@@ -143,6 +149,14 @@ class CompilerPool:
         return answer.sql
 
     def _ask(self, wish: Wish, question: Question) -> ClearedPlan | Suggestion | tuple[Refusal, ...]:
+        if not self._places.acquire(blocking=False):
+            raise CompilerBusy
+        try:
+            return self._ask_worker(wish, question)
+        finally:
+            self._places.release()
+
+    def _ask_worker(self, wish: Wish, question: Question) -> ClearedPlan | Suggestion | tuple[Refusal, ...]:
         try:
             worker = self._idle.get(timeout=self._deadline)
         except queue.Empty:

@@ -12,7 +12,7 @@ from federation.audit.chain import append
 from federation.audit.events import AuditAction, AuditEvent, Detail, DetailValue, text_digest
 from federation.identity.principal import Principal
 from federation.service import plans
-from federation.service.errors import ServiceCode, ServiceError, refused
+from federation.service.errors import Fault, ServiceCode, ServiceError, refused
 from federation.service.node import Node
 from federation.service.once import Once, act, answered
 from federation.service.permissions import Act, permitted, require
@@ -140,21 +140,39 @@ def listing(
     return [view for view in views if state in (None, view.state)]
 
 
-def approve(node: Node, principal: Principal, request_id: str, ruling: Ruling) -> RequestView:
-    """A custodian approves for its own datasets what it has reviewed under ``ruling.plan_digest``."""
-    latest = node.clock() + timedelta(days=node.settings.limits.request_days)
+def approve(
+    node: Node, principal: Principal, request_id: str, ruling: Ruling, once: Once | None = None
+) -> RequestView:
+    """A custodian approves for its own datasets what it has reviewed under ``ruling.plan_digest``.
+
+    Raises:
+        ServiceError: INVALID_REQUEST, the approval would be over before it begins.
+    """
+    now = node.clock()
+    latest = now + timedelta(days=node.settings.limits.request_days)
+    if ruling.valid_until is not None and ruling.valid_until <= now:
+        message = "an approval cannot end before it begins"
+        fault = Fault("valid_until_past", message, "give a time to come", pointer="/valid_until")
+        raise ServiceError(ServiceCode.INVALID_REQUEST, message, (fault,))
     until = latest if ruling.valid_until is None else min(latest, ruling.valid_until)
-    return _decide(node, principal, request_id, AuditAction.REQUEST_APPROVED, store.approve, ruling, until)
+    action = AuditAction.REQUEST_APPROVED
+    return _decide(node, principal, request_id, action, store.approve, ruling, until, once)
 
 
-def refuse(node: Node, principal: Principal, request_id: str, ruling: Ruling) -> RequestView:
+def refuse(
+    node: Node, principal: Principal, request_id: str, ruling: Ruling, once: Once | None = None
+) -> RequestView:
     """A custodian refuses, and with that the request is refused."""
-    return _decide(node, principal, request_id, AuditAction.REQUEST_REFUSED, store.refuse, ruling, None)
+    action = AuditAction.REQUEST_REFUSED
+    return _decide(node, principal, request_id, action, store.refuse, ruling, None, once)
 
 
-def revoke(node: Node, principal: Principal, request_id: str, ruling: Ruling) -> RequestView:
+def revoke(
+    node: Node, principal: Principal, request_id: str, ruling: Ruling, once: Once | None = None
+) -> RequestView:
     """A custodian takes an approval back: nothing runs or finishes under it any more."""
-    return _decide(node, principal, request_id, AuditAction.REQUEST_REVOKED, store.revoke, ruling, None)
+    action = AuditAction.REQUEST_REVOKED
+    return _decide(node, principal, request_id, action, store.revoke, ruling, None, once)
 
 
 def visible(session: Session, principal: Principal, request_id: str) -> Request:
@@ -180,11 +198,13 @@ def _decide(
     step: Step,
     ruling: Ruling,
     until: datetime | None,
+    once: Once | None,
 ) -> RequestView:
     require(principal, Act.DECIDE)
     now = node.clock()
     officer = Officer(principal.subject, principal.body, is_custodian=True)
-    with node.database.write() as session:
+
+    def do(session: Session) -> RequestView:
         request = visible(session, principal, request_id)
         digest = ruling.plan_digest or request.plan_digest
         details = {
@@ -195,6 +215,8 @@ def _decide(
         event = AuditEvent(principal.subject, action, request_id, now, details)
         decided = step(session, request_id, Verdict(officer, ruling.reason, digest, until), now, event)
         return _view(node, session, decided, now)
+
+    return act(node.database, once, RequestView, now, do)
 
 
 def _versions(node: Node, touched: dict[str, str], agreement: str) -> dict[str, str]:

@@ -48,6 +48,17 @@ def test_request_bodies_have_examples(node: Running) -> None:
         assert any("examples" in field for field in schemas[name]["properties"].values()), name
 
 
+def test_the_documentation_needs_nothing_from_elsewhere(node: Running) -> None:
+    with node.http() as http:
+        page = http.get("/docs")
+        paths = http.get("/openapi.json").json()["paths"]
+    assert page.headers["content-security-policy"].startswith("default-src 'none'")
+    assert "http://" not in page.text.replace(node.url, "")
+    assert "https://" not in page.text
+    for path in paths:
+        assert path in page.text
+
+
 def operations(node: Running) -> Iterator[Any]:
     schema = schemathesis.openapi.from_url(f"{node.url}/openapi.json")
     for found in schema.get_all_operations():

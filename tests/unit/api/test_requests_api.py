@@ -174,7 +174,11 @@ def test_two_custodians_each_decide_for_their_own(node: Running) -> None:
         assert oma.post(f"{path}/approve", json=body).json()["code"] == "wrong_state"
         stale = {**body, "plan_digest": "sha256:" + "0" * 64}
         assert sam.post(f"{path}/approve", json=stale).json()["code"] == "plan_changed"
-        assert sam.post(f"{path}/approve", json=body).json()["state"] == "approved"
+        past = sam.post(f"{path}/approve", json={**body, "valid_until": "2020-01-01T00:00:00Z"})
+        assert [fault["pointer"] for fault in past.json()["errors"]] == ["/valid_until"]
+        for _ in range(2):
+            approved = sam.post(f"{path}/approve", json=body, headers={"Idempotency-Key": "approve"})
+            assert approved.json()["state"] == "approved"
         assert sam.post(f"{path}/revoke", json={"reason": "a mistake"}).json()["state"] == "revoked"
     with node.http("pat") as http:
         refused = http.post(f"{path}/runs", json={})

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from decimal import Decimal
+
 import pyarrow as pa
 import pytest
 
@@ -47,6 +50,21 @@ def test_long_tables_say_how_much_is_left_out() -> None:
 def test_a_mark_beyond_the_rows_shown_is_still_explained() -> None:
     table = pa.table({"n": [1, None], "n__status": ["", "[z]"]})
     assert "[z] not applicable" in as_text(prepare(table, limit=1), (), "x")
+
+
+def test_figures_of_a_column_are_written_alike() -> None:
+    table = pa.table(
+        {
+            "year": [2024, 2025],
+            "people": [940, 12_000],
+            "pay": pa.array([Decimal("601.10"), None], pa.decimal128(10, 2)),
+            "share": [12.345678, 0.5],
+            "odd": [math.inf, math.nan],
+        }
+    )
+    rows = [line.split("  ") for line in as_text(prepare(table), (), "x").splitlines()[2:4]]
+    cells = [[cell.strip() for cell in row if cell.strip()] for row in rows]
+    assert cells == [["2024", "940", "601.10", "12.3457", "inf"], ["2025", "12,000", "0.5000", "nan"]]
 
 
 @pytest.mark.parametrize("table", [TABLE.slice(0, 0), pa.table({"n": pa.array([], pa.int64())})])

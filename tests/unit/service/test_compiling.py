@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pickle
 import signal
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date
@@ -14,7 +15,14 @@ from types import MappingProxyType
 import pytest
 
 from catalogue.loader import load_catalogue
-from federation.service.compiling import CompilerFault, CompilerPool, CompilerTimeout, Question
+from federation.service.compiling import (
+    PLACES_PER_WORKER,
+    CompilerBusy,
+    CompilerFault,
+    CompilerPool,
+    CompilerTimeout,
+    Question,
+)
 from policies.compiler import compile_query
 from policies.refusals import Code, RefusalError
 from tests.support.node import PURPOSE, STANDING_SQL, write_node
@@ -73,6 +81,26 @@ def test_a_worker_that_dies_is_replaced(pool: CompilerPool) -> None:
     with pytest.raises(CompilerFault):
         pool.compile(QUESTION)
     assert pool.compile(QUESTION).digest
+
+
+def test_a_crowd_is_told_to_come_back(directory: Path) -> None:
+    pool = CompilerPool(load_catalogue(directory), workers=1, deadline_seconds=20)
+    outcomes: list[str] = []
+
+    def ask() -> None:
+        try:
+            pool.compile(QUESTION)
+            outcomes.append("compiled")
+        except CompilerBusy:
+            outcomes.append("busy")
+
+    threads = [threading.Thread(target=ask) for _ in range(PLACES_PER_WORKER + 3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    pool.close()
+    assert sorted(outcomes) == ["busy"] * 3 + ["compiled"] * PLACES_PER_WORKER
 
 
 def test_read_only_mappings_can_be_sent() -> None:

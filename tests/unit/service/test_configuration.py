@@ -74,6 +74,14 @@ def test_production_refuses_what_is_for_demonstrations(settings: dict[str, objec
         Settings(node="n", title="N", **settings)  # type: ignore[arg-type]
 
 
+def test_a_name_stands_for_one_person_or_program_alone() -> None:
+    person = {"person": "pat", "name": "P", "body": "b", "roles": ["planner"]}
+    program = {"client_id": "pat", "name": "P", "body": "b", "roles": ["planner"], "secret_sha256": "0" * 64}
+    both = {"persons": [person], "programs": [program]}
+    with pytest.raises(ValueError, match="pat stands for more than one"):
+        Settings(node="n", title="N", environment="demo", identity=both)  # type: ignore[arg-type]
+
+
 def test_production_starts_with_the_builtin_identity_only_when_told() -> None:
     told = {"allow_builtin_identity": True}
     assert Settings(node="n", title="N", identity=told).environment == "production"  # type: ignore[arg-type]
