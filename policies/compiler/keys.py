@@ -11,7 +11,7 @@ from sqlglot import exp
 from catalogue.leaves import LeafSet
 from policies.compiler.errors import refuse
 from policies.compiler.predicates import Predicates
-from policies.compiler.refs import DimensionRef, MemberRef, full_of
+from policies.compiler.refs import DimensionLike, DimensionRef, MemberRef, full_of
 from policies.compiler.trees import bare
 from policies.plan import Box, GridAxis, GridBlock, KeyColumn
 from policies.refusals import Code
@@ -122,9 +122,19 @@ def bind_keys(expressions: Sequence[exp.Expr], predicates: Predicates) -> list[K
                 expression,
                 predicates.sql,
             )
-        title = dimension.title
+        title = _title(dimension, expression)
         keys.append(Key(f"k{number}", dimensions[0], expression, result.values, result.type, title))
     return keys
+
+
+def _title(dimension: DimensionLike, expression: exp.Expr) -> str:
+    """The title of the catalogue variable that holds this level, else that of the dimension."""
+    if isinstance(dimension, DimensionRef) and isinstance(expression, exp.Column):
+        for name, variable in dimension.dataset.document.variables.items():
+            same = (variable.of or name) == dimension.dimension.name
+            if same and dimension.dataset.level_of(name) == expression.name:
+                return variable.title
+    return dimension.title
 
 
 def grid_block(keys: Sequence[Key], chosen: Sequence[int], where: Box, predicates: Predicates) -> GridBlock:

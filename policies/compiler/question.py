@@ -19,9 +19,7 @@ def question(query: CellQuery, catalogue: Catalogue) -> str:
     """One sentence: what is asked, by what, for whom, in which dataset."""
     dataset = catalogue.datasets[query.dataset]
     asked = _listed([_atom(atom, query, dataset, catalogue) for atom in query.atoms]) or "the list of groups"
-    titles = dict.fromkeys(
-        _title(axis.dimension, dataset, catalogue) for block in query.blocks for axis in block.axes
-    )
+    titles = dict.fromkeys(key.title for key in query.keys)
     by = f", by {_listed([title.lower() for title in titles])}" if titles else ""
     margins = ", with totals" if len(query.blocks) > 1 else ""
     whom = _box(query.where, dataset, catalogue)
