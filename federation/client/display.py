@@ -111,7 +111,7 @@ def _texts(values: Sequence[object]) -> list[str]:
         v for v in values if isinstance(v, int | float | Decimal) and not isinstance(v, bool)
     ]
     decimals = max((_decimals(figure) for figure in figures), default=0)
-    comma = "," if any(abs(figure) >= 10_000 for figure in figures) else ""
+    comma = "," if any(not -10_000 < figure < 10_000 for figure in figures) else ""
     form = f"{comma}.{decimals}f"
     known = set(map(id, figures))
     return ["" if v is None else format(v, form) if id(v) in known else str(v) for v in values]
