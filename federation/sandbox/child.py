@@ -127,6 +127,7 @@ def main() -> None:
     except duckdb.Error as error:
         answer = (_header("engine", engine=type(error).__name__),)
     _write(sys.stdout.buffer, *answer)
+    os.close(sys.stdout.fileno())  # the parent need not wait for the memory to be given back
     os._exit(0)
 
 

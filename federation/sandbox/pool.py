@@ -6,6 +6,7 @@ import json
 import threading
 from collections import deque
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import Self
 
@@ -31,6 +32,8 @@ class Sandbox:
         self._waiting: deque[Child] = deque()
         self._lock = threading.Lock()
         self._closed = False
+        # Ending a child and starting the next take time that no run should wait for.
+        self._keeper = ThreadPoolExecutor(1, thread_name_prefix="sandbox")
         self._refill()
 
     def run_presentation(
@@ -46,7 +49,7 @@ class Sandbox:
         try:
             answer = child.run(job, limits.deadline_seconds, limits.max_bytes + _FRAMING_BYTES)
         finally:
-            self._refill()
+            self._release(child)
         return _presented(presentation, answer)
 
     def close(self) -> None:
@@ -57,6 +60,7 @@ class Sandbox:
             self._waiting.clear()
         for child in children:
             child.end()
+        self._keeper.shutdown()
 
     def __enter__(self) -> Self:
         return self
@@ -80,6 +84,18 @@ class Sandbox:
                 return child
             child.end()
         raise PresentationError(Fault.ENGINE)
+
+    def _release(self, child: Child) -> None:
+        """A child was used: end it and start another, behind the run's back."""
+        with self._lock:
+            if not self._closed:
+                self._keeper.submit(self._replace, child)
+                return
+        child.end()
+
+    def _replace(self, child: Child) -> None:
+        child.end()
+        self._refill()
 
     def _refill(self) -> None:
         with self._lock:

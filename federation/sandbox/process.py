@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import selectors
 import signal
@@ -15,6 +16,7 @@ from federation.sandbox.model import Fault, PresentationError
 _CHILD = Path(__file__).with_name("child.py")
 _READY = b"R"
 _START_SECONDS = 60.0
+_EXIT_SECONDS = 5.0
 _CHUNK = 1 << 20
 #: One allocator arena and no thread pools: the address space is what the limit bounds, and threads each map some.
 _ENVIRONMENT = {"MALLOC_ARENA_MAX": "1", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
@@ -51,13 +53,14 @@ class Child:
         return self._ready and self._process.poll() is None
 
     def run(self, job: bytes, deadline_seconds: float, max_bytes: int) -> bytes:
-        """Everything it answers to ``job``. Raises PresentationError if it gives no answer in time; always ends it."""
-        try:
-            answer = self._exchange(job, time.monotonic() + deadline_seconds, max_bytes)
-        finally:
-            code = self.end()
+        """Everything it answers to ``job``. Raises PresentationError if it gives no answer in time."""
+        answer = self._exchange(job, time.monotonic() + deadline_seconds, max_bytes)
         if answer:
             return answer
+        # It closed its output without a word: it is ending, and its exit code says of what.
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(_EXIT_SECONDS)
+        code = self.end()
         if code in _OUT_OF_TIME:
             raise PresentationError(Fault.TIMEOUT)
         raise PresentationError(Fault.MEMORY if code in _OUT_OF_MEMORY else Fault.ENGINE)
@@ -65,10 +68,7 @@ class Child:
     def end(self) -> int:
         """Its exit code; it is killed if it still runs."""
         if self._process.poll() is None:
-            try:
-                self._process.wait(0.0 if not self._ready else 0.05)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
+            self._process.kill()
         code = self._process.wait()
         for stream in (self._process.stdin, self._process.stdout):
             if stream is not None:
