@@ -15,6 +15,7 @@ from typing import Any
 import duckdb
 from sqlglot import exp
 
+from policies.presentation.folding import LARGEST_NUMBER, folds_into_something_large
 from policies.presentation.functions import SCALARS, TABLE_FUNCTIONS, denial
 from policies.presentation.model import Relation
 from policies.presentation.refuse import refuse
@@ -236,8 +237,11 @@ def verify_all_with_duckdb(
             entry["key"].lower() for n in nodes if "cte_map" in n for entry in n["cte_map"].get("map", [])
         }
         known = ctes | {name.lower() for name in relations}
+        sources = [n["function"] for n in nodes if n.get("type") == "TABLE_FUNCTION"]
         for node in nodes:
             _verify(node, known, query)
+            if node.get("class") == "FUNCTION" and not any(node is each for each in sources):
+                _verify_size(node, query)
 
 
 def _verify(node: dict[str, Any], relations: set[str], query: exp.Expr) -> None:
@@ -282,6 +286,19 @@ def _verify_function(node: dict[str, Any], allowed: frozenset[str], query: exp.E
         )
     if name.lower() not in allowed:
         raise unknown_function(_place(query, name), name)
+
+
+def _verify_size(call: dict[str, Any], query: exp.Expr) -> None:
+    if not folds_into_something_large(call):
+        return
+    name = call["function_name"]
+    raise refuse(
+        Code.UNSUPPORTED_SYNTAX,
+        _place(query, name),
+        f"This call of {name.lower()!r} makes a large value out of constants.",
+        "What a query writes out as constants is computed before its limits apply, so it is kept small.",
+        f"Use plain literals, no number above {LARGEST_NUMBER}, or use the function over columns.",
+    )
 
 
 def _place(query: exp.Expr, function: str) -> exp.Expr | None:
