@@ -53,7 +53,9 @@ GROWING = frozenset(
     }
 )
 #: What may stand in the arguments of one: signs, lists, and intervals of a day or more.
-_PLAIN = frozenset({"-", "list_value", "to_days", "to_weeks", "to_months", "to_quarters", "to_years"})
+_PLAIN = frozenset(
+    {"-", "list_value", "trunc", "to_days", "to_weeks", "to_months", "to_quarters", "to_years"}
+)
 LARGEST_NUMBER = 10_000
 _LONG_NUMBER = re.compile(r"\d{5,}")
 
