@@ -108,6 +108,14 @@ def try_cast(expression: exp.Expr, to: str) -> exp.Expr:
     return exp.TryCast(this=expression, to=exp.DataType.build(to, dialect="duckdb"))
 
 
+def is_null(tree: exp.Expr) -> exp.Expr:
+    return exp.Is(this=tree, expression=exp.null())
+
+
+def not_null(tree: exp.Expr) -> exp.Expr:
+    return exp.not_(is_null(tree), copy=False)
+
+
 def case(condition: exp.Expr, then: exp.Expr, otherwise: exp.Expr | None = None) -> exp.Expr:
     tree = exp.Case().when(condition, then)
     return tree.else_(otherwise) if otherwise is not None else tree
@@ -194,7 +202,7 @@ def matched(scope: Scope, column: Column) -> exp.Expr:
     read = try_cast(expression.copy(), "BIGINT")
     if kind in (TypeKind.FLOAT, TypeKind.DECIMAL):
         read = case(exp.EQ(this=exp.func("FLOOR", expression.copy()), expression=expression.copy()), read)
-    known = exp.Is(this=expression, expression=exp.null()).not_()
+    known = not_null(expression)
     return case(known, exp.func("COALESCE", read, number(NOT_A_CODE)))
 
 
@@ -290,7 +298,7 @@ def _ranges(scope: Scope, column: Column, runs: tuple[tuple[int, int], ...], gri
         if last < grid.bins - 1:
             high = (grid.minimum + (last + 1) * grid.step).quantize(unit, ROUND_CEILING)
             tests.append(exp.LT(this=value.copy(), expression=number(high)))
-        found.append(all_of(tests) or exp.Is(this=value, expression=exp.null()).not_())
+        found.append(all_of(tests) or not_null(value))
     return found
 
 
@@ -315,7 +323,7 @@ def condition(scope: Scope, wanted: Condition) -> exp.Expr:
         tests = [_codes(matched(scope, column), codes)] if codes else []
     if null is not None and null in leaves:
         absent = grid_bin(scope, column) if column.grid is not None else matched(scope, column)
-        tests.append(exp.Is(this=absent, expression=exp.null()))
+        tests.append(is_null(absent))
     return exp.paren(exp.or_(*tests)) if tests else exp.false()
 
 
@@ -327,7 +335,7 @@ def membership(scope: Scope, wanted: Membership, number_: int) -> exp.Expr:
     theirs = other.comparable(key, scope.type_of(wanted.from_field))
     mine = scope.comparable(wanted.from_field, other.type_of(key))
     matching = other.from_(exp.select(theirs, copy=False), used)
-    matching = matching.where(exp.Is(this=theirs.copy(), expression=exp.null()).not_(), copy=False)
+    matching = matching.where(not_null(theirs.copy()), copy=False)
     for test in wanted.where:
         matching = matching.where(condition(other, test), copy=False)
     occurs = exp.func("COALESCE", exp.In(this=mine, query=matching.subquery(copy=False)), exp.false())

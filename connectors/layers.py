@@ -13,7 +13,7 @@ from enum import Enum
 from sqlglot import exp
 
 from catalogue.fragment import RECORD_KEY_MODULUS, Field
-from connectors.expressions import case, cast, number
+from connectors.expressions import case, cast, not_null, number
 from connectors.rows import Rows
 
 
@@ -87,7 +87,7 @@ class Layer(ABC):
     def combined(name: str, again: Again, k: int) -> exp.Expr:
         column = exp.column(name)
         if again is Again.TOP:
-            some = exp.Is(this=column.copy(), expression=exp.null()).not_()
+            some = not_null(column.copy())
             return top_of(exp.func("FLATTEN", filtered(exp.func("LIST", column), some)), k)
         return exp.func(again.value, column)
 
@@ -159,7 +159,7 @@ class EntityLayer(Layer):
         column = rows.entity(entity)
         self.entity_column = column.name
         if drop_null:
-            present = exp.Is(this=rows.columns[column.name].copy(), expression=exp.null()).not_()
+            present = not_null(rows.columns[column.name].copy())
             rows.filters.append(present)
 
     def met(self, predicate: exp.Expr | None) -> exp.Expr | None:
@@ -192,8 +192,5 @@ class EntityLayer(Layer):
 
 def joined_top(lists: Sequence[str], k: int) -> exp.Expr:
     """The k largest of several lists of totals."""
-    some = [
-        case(exp.Is(this=exp.column(name), expression=exp.null()).not_(), exp.column(name), exp.Array())
-        for name in lists
-    ]
+    some = [case(not_null(exp.column(name)), exp.column(name), exp.Array()) for name in lists]
     return some[0] if len(some) == 1 else top_of(exp.func("LIST_CONCAT", *some), k)

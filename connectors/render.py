@@ -34,7 +34,7 @@ from catalogue.fragment import (
     Table,
     Tally,
 )
-from connectors.expressions import WEIGHT_DECIMALS, Types, cast, named, number
+from connectors.expressions import WEIGHT_DECIMALS, Types, cast, named, not_null, number
 from connectors.keys import EarlyKey, Key, LateKey, Scan, entity_keys, mapping, plan_scans, row_keys
 from connectors.layers import (
     Again,
@@ -162,7 +162,7 @@ class _Renderer:
         if measure.field is None or not measure.nullable:
             return layer.rows.flag(where)
         value = layer.rows.value(measure, where)
-        return exp.Is(this=value, expression=exp.null()).not_()
+        return not_null(value)
 
     def _contributing(self, layer: Layer, measure: Measure, where: Where) -> exp.Expr | None:
         """Rows that meet ``where`` and have a value other than zero."""
@@ -302,7 +302,7 @@ class _Renderer:
                 )
                 parts.append(exp.column("part", table=alias))
             else:
-                select = select.where(exp.Is(this=stored, expression=exp.null()).not_(), copy=False)
+                select = select.where(not_null(stored), copy=False)
                 parts.append(stored.copy())
         return select, parts
 
@@ -352,9 +352,7 @@ class _Renderer:
         rows = exp.select("*", copy=False).from_(source)
         for key in dict.fromkeys(keys):
             if isinstance(key, EarlyKey):
-                rows = rows.where(
-                    exp.Is(this=exp.column(names[key]), expression=exp.null()).not_(), copy=False
-                )
+                rows = rows.where(not_null(exp.column(names[key])), copy=False)
         if set(keys) != set(scan.keys):
             again = [
                 named(layer.combined(alias, how, k), alias) for alias, (_, how, k) in layer.aggregates.items()
@@ -415,7 +413,7 @@ class _Renderer:
         self, layer: RowLayer, source: exp.Expr, block: int, keys: tuple[Key, ...], names: Mapping[Key, str]
     ) -> exp.Select:
         select, parts = self._parts(exp.select().from_(source), block, keys, names, SCANNED)
-        select = select.where(exp.Is(this=exp.column("bin"), expression=exp.null()).not_(), copy=False)
+        select = select.where(not_null(exp.column("bin")), copy=False)
         columns: list[exp.Expr] = [named(cast(number(block), "INTEGER"), "block")]
         for i in range(self.width):
             part = parts[i].copy() if i < len(parts) else exp.null()

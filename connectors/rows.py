@@ -28,6 +28,7 @@ from connectors.expressions import (
     case,
     condition,
     grid_bin,
+    is_null,
     matched,
     measure_bin,
     membership,
@@ -140,7 +141,7 @@ class Rows:
 
     def value_without(self, value: exp.Expr, entity: Field) -> exp.Expr:
         """A value only where the row has no such entity."""
-        absent = exp.Is(this=self.raw(entity), expression=exp.null())
+        absent = is_null(self.raw(entity))
         return self.name(case(absent, self._inline(value)))
 
     def bin(self, measure: Measure, grid: Grid, where: Where) -> exp.Expr:

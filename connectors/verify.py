@@ -22,9 +22,11 @@ from connectors.expressions import (
     Types,
     cast,
     columns_of,
+    is_null,
     literal,
     matched,
     named,
+    not_null,
     number,
     scaled,
     try_cast,
@@ -84,14 +86,6 @@ def checks_of(
 ) -> tuple[list[Check], list[Finding]]:
     """The checks to run on a dataset whose columns are all there, and findings that need no run."""
     return _Checks(dataset, related, names, types).all()
-
-
-def is_null(tree: exp.Expr) -> exp.Expr:
-    return exp.Is(this=tree, expression=exp.null())
-
-
-def not_null(tree: exp.Expr) -> exp.Expr:
-    return exp.not_(is_null(tree), copy=False)
 
 
 @dataclass
