@@ -199,6 +199,21 @@ class Fragment:
     statistics: tuple[Statistic, ...]
 
 
+def tables_of(fragment: Fragment) -> tuple[Table, ...]:
+    """Every table that a fragment reads, the base table first, without repetition."""
+    found: dict[Table, None] = {fragment.table: None}
+    found.update((join.table, None) for join in fragment.joins)
+    memberships = [c for c in fragment.where if isinstance(c, Membership)]
+    for block in fragment.blocks:
+        memberships += [axis.membership for axis in block.axes if isinstance(axis, MembershipAxis)]
+    for statistic in fragment.statistics:
+        memberships += [c for c in statistic.where if isinstance(c, Membership)]
+    for membership in memberships:
+        found[membership.table] = None
+        found.update((join.table, None) for join in membership.joins)
+    return tuple(found)
+
+
 class RawCells:
     """True statistics of cells, before protection. Lives in the custodian's process alone: it has no
     serialiser and shows nothing of its content.

@@ -26,7 +26,7 @@ import pyarrow.dataset as pads
 from sqlglot import exp
 
 from catalogue.catalogue import BoundDataset
-from catalogue.fragment import Fragment, RawCells, SourceError, SourceFault, Table
+from catalogue.fragment import Fragment, RawCells, SourceError, SourceFault, Table, tables_of
 from connectors.cells import read_cells, read_histogram
 from connectors.expressions import columns_of, expressions_of, place
 from connectors.protocol import (
@@ -35,7 +35,6 @@ from connectors.protocol import (
     ColumnType,
     Finding,
     TypeKind,
-    tables_of,
 )
 from connectors.render import Program, render
 from connectors.sources import DatabaseSource, FileSource, Format, Source, snapshot_of

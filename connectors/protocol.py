@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from catalogue.catalogue import BoundDataset
-from catalogue.fragment import Fragment, Membership, MembershipAxis, RawCells, Table
+from catalogue.fragment import Fragment, RawCells, Table
 
 
 class TypeKind(StrEnum):
@@ -129,18 +129,3 @@ class Connector(Protocol):
 
     def close(self) -> None:
         """Let go of the source. Runs under way end as cancelled."""
-
-
-def tables_of(fragment: Fragment) -> tuple[Table, ...]:
-    """Every table that a fragment reads, the base table first, without repetition."""
-    found: dict[Table, None] = {fragment.table: None}
-    found.update((join.table, None) for join in fragment.joins)
-    memberships = [c for c in fragment.where if isinstance(c, Membership)]
-    for block in fragment.blocks:
-        memberships += [axis.membership for axis in block.axes if isinstance(axis, MembershipAxis)]
-    for statistic in fragment.statistics:
-        memberships += [c for c in statistic.where if isinstance(c, Membership)]
-    for membership in memberships:
-        found[membership.table] = None
-        found.update((join.table, None) for join in membership.joins)
-    return tuple(found)

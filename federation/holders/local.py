@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from catalogue.catalogue import Catalogue
-from catalogue.fragment import SourceError, SourceFault
-from connectors.protocol import CancelSignal, Connector, tables_of
+from catalogue.fragment import SourceError, SourceFault, tables_of
+from catalogue.strictest import profile_for
+from connectors.protocol import CancelSignal, Connector
 from policies.cells import ProtectedCells
 from policies.plan import CellQuery
 from policies.protect import NoiseKey, ProtectError, ProtectFault, protect, ptable_of, withhold
@@ -34,7 +35,7 @@ class LocalHolder:
             SourceError: the source didn't answer, or changed between the fragments.
             ProtectError: the profile is missing or doesn't fit, or a number is too large.
         """
-        profile = self._catalogue.profiles.get(query.profile)
+        profile = profile_for(self._catalogue, [table.dataset for table in tables_of(query.fragment)])
         if profile is None:
             raise ProtectError(ProtectFault.PROFILE, f"there is no profile {query.profile}")
         fragments = (query.fragment, *(guard.fragment for guard in query.guards))

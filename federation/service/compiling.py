@@ -9,6 +9,7 @@ import copyreg
 import multiprocessing
 import pickle
 import queue
+import resource
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -75,6 +76,9 @@ class Suggestion:
 
     sql: str | None
 
+
+WORKER_BYTES = 6 << 30
+"""Address space of a worker: the engine's libraries map more than one GiB of it."""
 
 PLACES_PER_WORKER = 8
 """Questions that are compiled or wait for it, per worker: those who come later are told to come back, so that a
@@ -226,6 +230,10 @@ class _Worker:
 def _serve(pipe: Connection, catalogue: bytes) -> None:
     """The worker's loop. It reads nothing but questions of its own node, and ends with the pipe."""
     loaded: Catalogue = pickle.loads(catalogue)  # the parent pickled it
+    # Expressions of a user are evaluated on code lists here: one that grows without bound ends this process alone.
+    _, hard = resource.getrlimit(resource.RLIMIT_AS)
+    bound = WORKER_BYTES if hard == resource.RLIM_INFINITY else min(WORKER_BYTES, hard)
+    resource.setrlimit(resource.RLIMIT_AS, (bound, bound))
     pipe.send("ready")
     while True:
         try:

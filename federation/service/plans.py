@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from catalogue.catalogue import Catalogue
-from connectors.protocol import tables_of
+from catalogue.fragment import tables_of
 from policies.plan import CellQuery, ClearedPlan
 
 JOINED = "(joined)"

@@ -172,6 +172,15 @@ class Arms:
     def _column(self, node: exp.Column) -> Affine:
         ref = self._refs[key_of(node)]
         if isinstance(ref, MeasureRef):
+            if not ref.same_unit:
+                raise refuse(
+                    Code.COLUMN_USE,
+                    f"“{ref.name}” is a number about another unit than the one that is counted here.",
+                    "Totals and means are protected by counting the units whose numbers they are.",
+                    f"Aggregate it in a query over {ref.dataset.name} itself.",
+                    node,
+                    self._sql,
+                )
             return Affine(ref)
         if isinstance(ref, OtherRef) and ref.kind is Kind.WEIGHT:
             return Affine(offset=Decimal(1), weighted=True)

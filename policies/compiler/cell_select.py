@@ -8,6 +8,7 @@ import duckdb
 from sqlglot import exp
 
 from catalogue.models import Profile
+from catalogue.strictest import profile_for
 from policies.boxes import Region, hull, intersect, union
 from policies.compiler import leaf_engine
 from policies.compiler.aggregates import Aggregates, is_aggregate
@@ -55,6 +56,7 @@ class CellSelect:
     def compile(self, name: str) -> exp.Select:
         """The presentation SELECT over relation ``name``; the cell query is added to the compiler's."""
         context = self._compiler.context
+        self._bind_all()
         profile = self._profile()
         predicates = Predicates(self._relation.refs, self._sql)
         region = self._region(predicates)
@@ -93,13 +95,19 @@ class CellSelect:
         self._compiler.queries.append(query)
         return presented
 
+    def _bind_all(self) -> None:
+        """Bind the select list once before anything is decided: what it reads decides the profile."""
+        for item in self._select.expressions:
+            self._binder.mixed(item.this if isinstance(item, exp.Alias) else item)
+
     def _profile(self) -> Profile:
         base = self._relation.base
-        profile = self._compiler.context.catalogue.profile_of(base.name)
+        datasets = [base.name, *self._relation.refs.datasets()]
+        profile = profile_for(self._compiler.context.catalogue, datasets)
         if profile is None:
             raise refuse(
                 Code.NO_PROFILE,
-                f"“{base.document.title}” has no disclosure profile.",
+                f"“{base.document.title}”, or what is joined to it, has no disclosure profile.",
                 "Data without a disclosure profile is never released.",
                 "Ask the custodian to give the dataset a profile.",
                 self._select,

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 
 from catalogue.catalogue import Catalogue
 from catalogue.codelists import CodeList
+from catalogue.fragment import tables_of
 from policies.context import Context
 from policies.plan import Box, CellQuery, GridAxis
 
@@ -41,7 +42,9 @@ def versions(queries: Iterable[CellQuery], context: Context) -> dict[str, str]:
     digests = context.catalogue.digests
     names: list[str] = []
     for query in queries:
-        names += [f"dataset:{query.dataset}", f"profile:{query.profile}"]
+        for dataset in dict.fromkeys(table.dataset for table in tables_of(query.fragment)):
+            profile = context.catalogue.datasets[dataset].document.profile
+            names += [f"dataset:{dataset}", f"profile:{profile}"]
         names += [f"codelist:{codelist.name}" for codelist in _codelists(query, context.catalogue)]
     if context.agreement is not None:
         names.append(f"agreement:{context.agreement.agreement}")

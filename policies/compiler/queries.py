@@ -72,6 +72,7 @@ class QueryCompiler:
     names: tuple[str, ...] = ()
     effects: list[tuple[str, str]] = field(default_factory=list)
     made: int = 0
+    _literals: dict[int, tuple[exp.Expr, exp.Expr]] = field(default_factory=dict)
     _compiled: dict[int, tuple[exp.Expr, Relation]] = field(default_factory=dict)
 
     # -- the walk ----------------------------------------------------------------------------------------------
@@ -352,6 +353,9 @@ class QueryCompiler:
 
     def stage(self, node: exp.Expr, environment: Environment, place: exp.Expr) -> exp.Expr:
         """A scalar subquery below the line: the literal that its protected answer was, or a placeholder."""
+        known = self._literals.get(id(place))
+        if known is not None:
+            return known[1].copy()
         number = len(self.stages)
         inside = node.copy()
         own = QueryCompiler(self.sql, self.context, self.tables)
@@ -383,7 +387,9 @@ class QueryCompiler:
         values = self.context.stage_values
         value = values[number] if number < len(values) else None
         self.stages.append(StageDraft(own.queries[0], query, number < len(values) and value is None))
-        return exp.convert(value if value is not None else self._placeholder(own.queries[0]))
+        literal = exp.convert(value if value is not None else self._placeholder(own.queries[0]))
+        self._literals[id(place)] = (place, literal)
+        return literal.copy()
 
     def _placeholder(self, query: CellQuery) -> Decimal:
         """The middle of the measure's grid: a number that makes a plan of the right shape before the stage ran."""

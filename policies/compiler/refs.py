@@ -58,7 +58,11 @@ class MatchedRef:
 
 @dataclass(frozen=True)
 class MeasureRef:
-    """A measure; ``dimension`` is its grid, where the catalogue declares one in full."""
+    """A measure; ``dimension`` is its grid, where the catalogue declares one in full.
+
+    ``same_unit`` says that it is a number of the very unit whose rows are counted, not of another that many of them
+    are joined to (the turnover of their employer): contributors of that one are not counted, so it can't be protected.
+    """
 
     key: str
     dataset: BoundDataset
@@ -66,6 +70,7 @@ class MeasureRef:
     variable: Variable
     dimension: DimensionRef | None = None
     path: tuple[str, ...] = ()
+    same_unit: bool = True
 
 
 @dataclass(frozen=True)
@@ -120,6 +125,19 @@ class Refs:
         if isinstance(ref, MeasureRef):
             return ref.dimension
         return ref if isinstance(ref, DimensionLike) else None
+
+    def datasets(self) -> list[str]:
+        """Every dataset that some column or membership of the query is read from."""
+        found: list[str] = []
+        for ref in self._by_key.values():
+            if isinstance(ref, DimensionRef | MeasureRef | OtherRef):
+                found.append(ref.dataset.name)
+            elif isinstance(ref, MemberRef):
+                found += [
+                    ref.membership.table.dataset,
+                    *(join.table.dataset for join in ref.membership.joins),
+                ]
+        return list(dict.fromkeys(found))
 
     def keys_in(self, node: exp.Expr) -> list[str]:
         """The keys read in an expression, each once, in order of appearance."""

@@ -10,7 +10,7 @@ from sqlglot import exp
 from catalogue.catalogue import BoundDataset
 from catalogue.codelists import CodeList
 from catalogue.fragment import Field
-from catalogue.models import Agreement, Role
+from catalogue.models import Agreement, Relationship, Role
 from policies.compiler.errors import unsupported
 from policies.compiler.refs import (
     VALUE,
@@ -66,7 +66,12 @@ def path_key(path: tuple[str, ...], name: str) -> str:
 
 
 def variable_column(
-    refs: Refs, dataset: BoundDataset, name: str, path: tuple[str, ...], optional: bool
+    refs: Refs,
+    dataset: BoundDataset,
+    name: str,
+    path: tuple[str, ...],
+    optional: bool,
+    same_unit: bool = True,
 ) -> exp.Column:
     """The bound column of a catalogue variable, registering what it stands for.
 
@@ -88,7 +93,7 @@ def variable_column(
         grid = None
         if dimension is not None:
             grid = DimensionRef(key, dataset, dimension, path, variable.title)
-        return column(refs.add(MeasureRef(key, dataset, name, variable, grid, path)), VALUE)
+        return column(refs.add(MeasureRef(key, dataset, name, variable, grid, path, same_unit)), VALUE)
     kind = Kind.OPAQUE
     if variable.role is Role.WEIGHT:
         kind = Kind.WEIGHT
@@ -114,8 +119,13 @@ def unit_relation(dataset: BoundDataset, agreement: Agreement | None) -> UnitRel
     return UnitRelation(refs, dataset, columns, tuple(where))
 
 
-def reroot(relation: UnitRelation, refs: Refs, step: str, optional: bool) -> UnitRelation:
-    """The same relation reached along a relationship of another dataset."""
+def reroot(
+    relation: UnitRelation, refs: Refs, path: tuple[str, ...], optional: bool, same_unit: bool
+) -> UnitRelation:
+    """The same relation reached along relationships of another dataset.
+
+    ``same_unit`` says that they lead from a unit to a row about that same unit.
+    """
 
     def moved(expression: exp.Expr) -> exp.Expr:
         def one(node: exp.Expr) -> exp.Expr:
@@ -124,11 +134,13 @@ def reroot(relation: UnitRelation, refs: Refs, step: str, optional: bool) -> Uni
             ref = relation.refs[key_of(node)]
             if isinstance(ref, DimensionRef | MeasureRef | OtherRef):
                 name = ref.dimension.name if isinstance(ref, DimensionRef) else ref.name
-                target = variable_column(refs, ref.dataset, name, (step, *ref.path), optional)
+                own = same_unit and (not isinstance(ref, MeasureRef) or ref.same_unit)
+                target = variable_column(refs, ref.dataset, name, (*path, *ref.path), optional, own)
                 return column(key_of(target), node.name)
             if isinstance(ref, MatchedRef):
-                path = (step, *ref.path)
-                return column(refs.add(replace(ref, key=path_key(path, "@matched"), path=path)), node.name)
+                further = (*path, *ref.path)
+                moved_ref = replace(ref, key=path_key(further, "@matched"), path=further)
+                return column(refs.add(moved_ref), node.name)
             raise unsupported(
                 "A condition on membership can't be carried through a join.",
                 "Put the EXISTS in the outer query.",
@@ -144,9 +156,8 @@ def reroot(relation: UnitRelation, refs: Refs, step: str, optional: bool) -> Uni
     )
 
 
-def matched(refs: Refs, base: BoundDataset, step: str) -> exp.Expr:
+def matched(refs: Refs, relationship: Relationship, path: tuple[str, ...]) -> exp.Expr:
     """The condition of an inner join: the row found its partner."""
-    relationship = base.relationship(step)
-    field = Field(f'"{relationship.to_column}" IS NOT NULL', (step,))
-    ref = MatchedRef(path_key((step,), "@matched"), field, (step,), f"with a matching {relationship.to}")
+    field = Field(f'"{relationship.to_column}" IS NOT NULL', path)
+    ref = MatchedRef(path_key(path, "@matched"), field, path, f"with a matching {relationship.to}")
     return column(refs.add(ref), "member")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 from sqlglot import exp
 
+from catalogue.models import Relationship
 from policies.compiler.errors import refuse
-from policies.compiler.refs import DimensionRef, OtherRef, column, key_of
+from policies.compiler.refs import DimensionRef, OtherRef, Refs, column, key_of
 from policies.compiler.relations import (
     LookupRelation,
     Relation,
@@ -23,6 +25,15 @@ JOIN_RULE = (
     "Unit rows are joined only along relationships that the catalogue declares many-to-one, or to a code list"
     " at its leaf level, so that no join can multiply rows."
 )
+
+
+@dataclass(frozen=True)
+class Step:
+    """A declared many-to-one step, and the path to it from the base dataset."""
+
+    path: tuple[str, ...]
+    relationship: Relationship
+    same_unit: bool
 
 
 class Joiner:
@@ -78,7 +89,7 @@ class Joiner:
         if not join.args.get("on") and not join.args.get("using"):
             self._used += [{left, right} for left, right in pairs]
         if step is not None:
-            moved = reroot(other, base.refs, step, optional=side == "LEFT")
+            moved = reroot(other, base.refs, step.path, side == "LEFT", step.same_unit)
             if side == "LEFT" and (
                 other.where or (join.args.get("on") and len(list(conjuncts(join.args["on"]))) > 1)
             ):
@@ -87,7 +98,7 @@ class Joiner:
             scope.sources[alias] = moved.columns
             result = base.and_where(moved.where)
             if side != "LEFT":
-                result = result.and_where([matched(base.refs, base.base, step)])
+                result = result.and_where([matched(base.refs, step.relationship, step.path)])
             return result.and_where(self._rest(scope, join, pairs))
         return self._swap(scope, base_alias, base, alias, other, join, pairs, side)
 
@@ -107,11 +118,11 @@ class Joiner:
         step = self._step(turned, base_alias, base, other, pairs)
         if step is None or side or len(scope.sources) > 1:
             raise self._refused(join)
-        moved = reroot(base, other.refs, step, optional=False)
+        moved = reroot(base, other.refs, step.path, False, step.same_unit)
         scope.refs = other.refs
         scope.sources = {base_alias: moved.columns, alias: dict(other.columns)}
         self._merge_using(scope, join)
-        result = other.and_where([*moved.where, matched(other.refs, other.base, step)])
+        result = other.and_where([*moved.where, matched(other.refs, step.relationship, step.path)])
         return result.and_where(self._rest(scope, join, pairs))
 
     def _pairs(self, join: exp.Join, where: list[exp.Expr]) -> list[tuple[exp.Expr, exp.Expr]]:
@@ -134,23 +145,25 @@ class Joiner:
         other: UnitRelation,
         base: UnitRelation,
         pairs: list[tuple[exp.Expr, exp.Expr]],
-    ) -> str | None:
-        """The declared relationship of ``base`` that one of the equalities spells out."""
+    ) -> Step | None:
+        """The declared relationship, of the base or of a dataset joined to it, that an equality spells out."""
         for left, right in pairs:
             for here, there in ((left, right), (right, left)):
                 if not isinstance(here, exp.Column) or not isinstance(there, exp.Column):
                     continue
-                from_name = _identifier(scope, here, base)
-                to_name = _member(alias, other, there)
-                if from_name is None or to_name is None:
+                source = _identifier(scope, here)
+                target = _member(alias, other, there)
+                if source is None or target is None:
                     continue
-                for name, relationship in base.base.document.relationships.items():
+                for name, relationship in source.dataset.document.relationships.items():
                     if (
                         relationship.to == other.base.name
-                        and relationship.from_column.lower() in from_name
-                        and relationship.to_column.lower() in to_name
+                        and relationship.from_column.lower() in _names(source)
+                        and relationship.to_column.lower() in _names(target)
                     ):
-                        return name
+                        own = base.base.document.unit.expression
+                        same_unit = not source.path and _expression(source) == own
+                        return Step((*source.path, name), relationship, same_unit)
         return None
 
     def _lookup(
@@ -217,27 +230,31 @@ class Joiner:
         )
 
 
-def _identifier(scope: Scope, node: exp.Column, base: UnitRelation) -> set[str] | None:
-    """The names under which a column of the base may stand in a relationship."""
+def _identifier(scope: Scope, node: exp.Column) -> OtherRef | None:
     bound = scope.find(node)
-    return _names(bound, base) if bound is not None else None
+    return _other(bound, scope.refs) if bound is not None else None
 
 
-def _member(alias: str, other: UnitRelation, node: exp.Column) -> set[str] | None:
+def _member(alias: str, other: UnitRelation, node: exp.Column) -> OtherRef | None:
     if node.table and node.table.lower() != alias:
         return None
     bound = other.columns.get(node.name.lower())
-    return _names(bound, other) if bound is not None else None
+    found = _other(bound, other.refs) if bound is not None else None
+    return found if found is not None and not found.path else None
 
 
-def _names(bound: exp.Expr, relation: UnitRelation) -> set[str] | None:
-    if not isinstance(bound, exp.Column):
-        return None
-    ref = relation.refs[key_of(bound)]
-    if isinstance(ref, OtherRef) and not ref.path:
-        expression = ref.dataset.variable(ref.name).expression or ref.name
-        return {ref.name.lower(), expression.strip('"').lower()}
-    return None
+def _other(bound: exp.Expr, refs: Refs) -> OtherRef | None:
+    ref = refs[key_of(bound)] if isinstance(bound, exp.Column) else None
+    return ref if isinstance(ref, OtherRef) else None
+
+
+def _expression(ref: OtherRef) -> str:
+    return ref.dataset.variable(ref.name).expression or ref.name
+
+
+def _names(ref: OtherRef) -> set[str]:
+    """The names under which a column may stand in a relationship."""
+    return {ref.name.lower(), _expression(ref).strip('"').lower()}
 
 
 def renamed(columns: Mapping[str, exp.Expr], names: list[str]) -> dict[str, exp.Expr]:

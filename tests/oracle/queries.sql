@@ -64,3 +64,6 @@ with t as (select region, sex, count(*) n from people where sex = 'F' group by 1
 pivot people on sex using count(*) group by region;
 select * from (select region, sex, count(*) n from people group by 1, 2) pivot (sum(n) for sex in ('F', 'M'));
 pivot (select region, sex, avg(pay) p, count(*) n from people group by 1, 2) on sex in ('F', 'M') using sum(n) as n, max(p) as pay
+;
+select e.size_band, l.level, count(distinct l.person_id) from learners l join people p on l.person_id = p.person_id join employers e on p.employer_id = e.employer_id group by 1, 2;
+select l.level, avg(p.pay) from learners l join people p using (person_id) group by 1

@@ -9,7 +9,8 @@ from decimal import Decimal
 import duckdb
 import pyarrow as pa
 
-from catalogue.models import Profile
+from catalogue.fragment import tables_of
+from catalogue.strictest import profile_for
 from connectors.duckdb import DuckDBConnector
 from connectors.sources import FileSource
 from policies.cells import ProtectedCells
@@ -44,7 +45,8 @@ class Answerer:
         return self._present(plan.presentation, [self.cells(query) for query in plan.queries], plan.lookups)
 
     def cells(self, query: CellQuery) -> ProtectedCells:
-        profile: Profile = self.market.catalogue.profiles[query.profile]
+        profile = profile_for(self.market.catalogue, [t.dataset for t in tables_of(query.fragment)])
+        assert profile is not None
         if query.withheld:
             return withhold(query, profile, "")
         deadline, cancel = time.monotonic() + 60, threading.Event()
