@@ -340,6 +340,13 @@ class QueryCompiler:
         tables = {name: found.table for name in names if (found := self.codelist(name)) is not None}
         if len(tables) != len(names):
             return None
+        if not _is_small_lookup(select):
+            raise unsupported(
+                "This look-up does more than pick codes out of code lists.",
+                "Read code lists by plain comparisons: look-ups are answered while the query is compiled.",
+                select,
+                self.sql,
+            )
         try:
             values = leaf_engine.lookup_column(select.sql(dialect="duckdb"), tables)
         except duckdb.Error as error:
@@ -438,3 +445,35 @@ def _aggregates(node: exp.Select) -> bool:
         return is_aggregate(item) or any(found(child) for child in item.iter_expressions())
 
     return any(found(bare(item)) for item in node.expressions)
+
+
+_LOOKUP_SOURCES = 3
+_LOOKUP_FUNCTIONS = (
+    exp.And,
+    exp.Cast,
+    exp.Coalesce,
+    exp.EndsWith,
+    exp.Left,
+    exp.Length,
+    exp.Lower,
+    exp.Or,
+    exp.RegexpLike,
+    exp.Right,
+    exp.StartsWith,
+    exp.Substring,
+    exp.Trim,
+    exp.Upper,
+)
+
+
+def _is_small_lookup(select: exp.Select) -> bool:
+    """Whether a look-up is bounded by its code lists: a look-up runs in this process, which no limit contains."""
+    if any(isinstance(n, exp.Func) and not isinstance(n, _LOOKUP_FUNCTIONS) for n in select.walk()):
+        return False
+    joins = list(select.find_all(exp.Join))
+    return (
+        len(list(select.find_all(exp.Select))) == 1
+        and len(joins) < _LOOKUP_SOURCES
+        and all(join.args.get("on") or join.args.get("using") for join in joins)
+        and select.find(exp.With, exp.Unnest, exp.Lateral, exp.Values) is None
+    )
