@@ -36,7 +36,7 @@ def _row(each: Answered, catalogue: Catalogue, key_epoch: int, files: ReleaseSto
         snapshot=each.cells.snapshot,
         key_epoch=key_epoch,
         partition=partition_digest(query),
-        partition_charge=query.partitions,
+        partition_charge=partition_charge(query),
         maximum_partitions=catalogue.profiles[query.profile].limits.maximum_partitions,
         cells_digest=files.put_cells(each.cells.table).digest,
     )
@@ -48,6 +48,18 @@ def partition_digest(query: CellQuery) -> str:
     blocks = sorted(canonical_json(_block(block)) for block in query.blocks)
     parts = [query.dataset, [box.decode() for box in boxes], [block.decode() for block in blocks]]
     return f"sha256:{hashlib.sha256(canonical_json(parts)).hexdigest()}"
+
+
+def partition_charge(query: CellQuery) -> int:
+    """How many partitions of its population a query uses up, for the ledger's cap over all queries.
+
+    Nodes of a classification and registered groupings are few, and a custodian has reviewed each against the others:
+    a question made of them alone costs nothing. One with an ad-hoc set anywhere costs all its partitions, grouping
+    sets included, because near-equal populations that are split again and again average the noise away.
+    """
+    restricted = query.partitions > len(query.blocks)
+    grouped = any(any(axis.adhoc) for block in query.blocks for axis in block.axes)
+    return query.partitions if restricted or grouped else 0
 
 
 def _dimensions(query: CellQuery) -> list[str]:

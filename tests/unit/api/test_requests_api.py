@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import threading
 from typing import Any
 
@@ -13,7 +14,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from federation.api.negotiation import MediaType
-from federation.client.verify import embedded_statement, verify_statement
+from federation.client.verify import (
+    VerificationError,
+    embedded_statement,
+    table_of_csv,
+    verify_statement,
+)
 from tests.support.node import BOTH_SQL, CUSTODIAN_SQL, PURPOSE, STANDING_SQL, Running
 
 ASK = {"sql": STANDING_SQL, "agreement": "planning", "purpose": PURPOSE}
@@ -109,6 +115,17 @@ def test_every_format_holds_the_same_table(node: Running, released: str) -> None
         keys = http.get("/v1/keys").json()
     for each in (table, parquet):
         assert verify_statement(embedded_statement(each), keys, each).payload["release"] == released
+
+
+def test_a_csv_file_is_held_against_the_statement_beside_it(node: Running, released: str) -> None:
+    content = fetch(node, released, MediaType.CSV).content
+    with node.http("pat") as http:
+        token, keys = http.get(f"/v1/releases/{released}/statement").text, http.get("/v1/keys").json()
+    columns = verify_statement(token, keys).payload["table"]["columns"]
+    assert verify_statement(token, keys, table_of_csv(content, columns)).table_checked
+    changed = re.sub(rb",(\d)", rb",9\1", content, count=1)
+    with pytest.raises(VerificationError):
+        verify_statement(token, keys, table_of_csv(changed, columns))
 
 
 def test_the_statement_stands_beside_and_is_verified(node: Running, released: str) -> None:

@@ -209,6 +209,27 @@ def test_a_full_disk_fails_the_run_and_leaves_nothing(
         assert run_fault(node) == "storage_full"
 
 
+def test_ad_hoc_divisions_are_used_up_and_registered_ones_are_not(tmp_path: Path) -> None:
+    profile = FILES["profiles/counts.yaml"] + "limits: {maximum_partitions: 4}\n"
+    with served(tmp_path, **{"profiles/counts.yaml": profile}) as node:
+        pat = node.session("pat")
+
+        def ask(sql: str) -> int:
+            return len(pat.request(sql, purpose=PURPOSE, agreement="planning").fetch())
+
+        for area in range(6):
+            assert ask(f"SELECT count(*) AS people FROM people WHERE area = 'A{area}'") == 1
+        banded = "SELECT count(*) AS people FROM people WHERE area IN ('A0', 'A{}', 'A{}')"
+        assert ask(banded.format(1, 4)) == 1
+        assert ask(banded.format(1, 5)) == 1
+        assert ask(banded.format(5, 1)) == 1, "the same division again costs nothing"
+        with pytest.raises(RunFailed) as caught:
+            ask(banded.format(2, 5))
+        assert caught.value.code == "partitions_exhausted"
+        assert "divisions used before" in str(caught.value)
+        assert ask("SELECT count(*) AS people FROM people WHERE area = 'A6'") == 1
+
+
 def test_a_released_answer_is_served_from_memory(tmp_path: Path) -> None:
     with served(tmp_path) as node:
         result = node.session("pat").request(STANDING_SQL, purpose=PURPOSE, agreement="planning").fetch()
