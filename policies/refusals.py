@@ -35,7 +35,6 @@ class Code(StrEnum):
     TABLE_NOT_REGISTERED = "table_not_registered"
     MARGIN_WITH_PARTS = "margin_with_parts"
     OUTSIDE_JURISDICTION = "outside_jurisdiction"
-    AREA_NOT_REGISTERED = "area_not_registered"
     PARAMETER_MISSING = "parameter_missing"
     PARAMETER_INVALID = "parameter_invalid"
     STATUS_NOT_TRACEABLE = "status_not_traceable"
