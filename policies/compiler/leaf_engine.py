@@ -20,6 +20,8 @@ from sqlglot import exp
 from catalogue.catalogue import Dimension
 from catalogue.fragment import Grid
 from policies.compiler.refs import MEMBER, VALUE, DimensionLike, DimensionRef
+from policies.presentation.allow import verify_with_duckdb
+from policies.presentation.model import Relation
 from policies.refusals import Code, Refusal, RefusalError
 
 _LOCAL = threading.local()
@@ -150,8 +152,10 @@ def constant(expression: exp.Expr) -> object:
 def describe(sql: str, tables: Mapping[str, Mapping[str, str]]) -> tuple[tuple[str, str], ...]:
     """Names and types that DuckDB gives to the columns of ``sql`` over empty tables of these columns.
 
-    Binds only: nothing is executed, and the text has passed the allow-list before. Raises duckdb.Error.
+    Binds only, but binding computes constants: so the text is held against the allow-list first, which refuses
+    those that would be large. Raises RefusalError and duckdb.Error.
     """
+    verify_with_duckdb(sql, {name: Relation(name, ()) for name in tables}, exp.Select())
     connection = _connection().cursor()
     try:
         connection.execute("BEGIN TRANSACTION")

@@ -25,6 +25,8 @@ def market(tmp_path_factory: pytest.TempPathFactory) -> LabourMarket:
     "sql",
     [
         "SELECT count(*) AS n, len(range(400000000)) AS v FROM people",
+        "PIVOT (SELECT region, sex, count(*) AS n, len(range(400000000)) AS v FROM people GROUP BY ALL)"
+        " ON sex USING sum(n)",
         "SELECT count(*) AS n FROM people WHERE age > len(range(400000000))",
         "SELECT count(*) AS n FROM people WHERE area IN (SELECT local_authority FROM geography, range(1000000000))",
         "SELECT count(*) AS n FROM people WHERE area IN"
