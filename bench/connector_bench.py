@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import resource
 import statistics
 import sys
 import tempfile
@@ -179,6 +180,12 @@ def cases(table: Table) -> Iterator[Case]:
         1.75,
     )
     yield Case(
+        "count by area, occupation and age band (1.1M)",
+        "SELECT area, occupation, age // 10, count(*) FROM people GROUP BY ALL",
+        ask(table, (Block((leaves(AREA), leaves(OCCUPATION), BAND)),), TALLY),
+        1.75,
+    )
+    yield Case(
         "count by area, second unit employer",
         "SELECT area, count(*) FROM people GROUP BY area",
         ask(table, by_area, TALLY, second=EMPLOYER),
@@ -240,6 +247,8 @@ def main() -> None:
                 found.append({"storage": storage, "case": case.name, "plain": before, "ours": ours})
             connector.close()
             plain.close()
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        print(f"\npeak memory of this process, making the data included: {peak:,.0f} MiB")
     if given.json:
         given.json.write_text(json.dumps({"people": given.people, "cases": found}, indent=2))
 

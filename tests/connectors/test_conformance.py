@@ -30,6 +30,7 @@ from catalogue.fragment import (
 )
 from catalogue.leaves import LeafSet
 from catalogue.merge import merge
+from connectors import keys
 from tests.connectors import labour
 from tests.connectors.labour import Market
 from tests.connectors.oracle import Oracle
@@ -176,6 +177,37 @@ def test_generated_fragments_agree_with_the_oracle(market: Market, row_is_unit: 
         assert_agrees(run(market, fragment), fragment, oracle)
 
     check()
+
+
+@pytest.mark.parametrize("row_is_unit", [True, False])
+def test_large_domains_are_mapped_first_and_scanned_apart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, row_is_unit: bool
+) -> None:
+    """The other branch of the plan: with next to no room for groups every answer is the same."""
+    monkeypatch.setattr(keys, "GROUP_LIMIT", 12)
+    market = Market("parquet", tmp_path)
+    people = labour.make_people(4, UNITS, 1 if row_is_unit else 4)
+    employers, learners = labour.make_employers(5), labour.make_learners(6, UNITS)
+    market.write(
+        people=(labour.PEOPLE, people),
+        employers=(labour.EMPLOYERS, employers),
+        learners=(labour.LEARNERS, learners),
+    )
+    oracle = Oracle({"people": people, "employers": employers, "learners": learners})
+
+    @settings(
+        max_examples=30,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+        derandomize=True,
+        database=None,
+    )
+    @given(fragments(market, row_is_unit))
+    def check(fragment: Fragment) -> None:
+        assert_agrees(run(market, fragment), fragment, oracle)
+
+    check()
+    market.connector.close()
 
 
 @pytest.mark.parametrize("row_is_unit", [True, False])
