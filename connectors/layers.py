@@ -113,10 +113,12 @@ class Layer(ABC):
 
 
 class RowLayer(Layer):
-    """Aggregates over rows; outputs are taken over groups of first aggregates."""
+    """Aggregates over rows; outputs are taken over groups of first aggregates. ``singles`` are the same outputs
+    for a group of one, which needs no second aggregation."""
 
     def __init__(self, name: str, rows: Rows) -> None:
         super().__init__(name, rows)
+        self.singles: dict[str, exp.Expr] = {}
         self.count_all = self.first(count(), Again.SUM)
 
     def sum_of(self, aggregate: exp.Expr) -> exp.Expr:
@@ -124,17 +126,20 @@ class RowLayer(Layer):
 
     def total(self, output: str, aggregate: exp.Expr, to: str) -> None:
         self.outputs[output] = whole(self.sum_of(aggregate), to)
+        self.singles[output] = whole(self.first(aggregate, Again.SUM), to)
 
     def extreme(self, output: str, value: exp.Expr, again: Again) -> None:
         column = self.first(exp.func(again.value, value.copy()), again)
         self.outputs[output] = cast(exp.func(again.value, column), "HUGEINT")
+        self.singles[output] = cast(column.copy(), "HUGEINT")
 
     def units(self, output: str, predicate: exp.Expr | None) -> None:
         self.total(output, count(predicate), "BIGINT")
 
     def key_sum(self, output: str, predicate: exp.Expr | None) -> None:
-        keys = self.sum_of(sum_(self.rows.record_key(), predicate))
-        self.outputs[output] = whole(exp.Mod(this=keys, expression=number(RECORD_KEY_MODULUS)))
+        keys = self.first(sum_(self.rows.record_key(), predicate), Again.SUM)
+        self.outputs[output] = whole(exp.Mod(this=sum_(keys), expression=number(RECORD_KEY_MODULUS)))
+        self.singles[output] = whole(exp.Mod(this=keys, expression=number(RECORD_KEY_MODULUS)))
 
     def weights(self, output: str, squares: str, predicate: exp.Expr | None) -> None:
         weight = self.rows.weight()
@@ -145,6 +150,7 @@ class RowLayer(Layer):
     def top(self, output: str, value: exp.Expr, k: int, signed: bool) -> None:
         column = self.first(largest(magnitude(value, signed), k), Again.TOP, k)
         self.outputs[output] = self.combined(column.name, Again.TOP, k)
+        self.singles[output] = column.copy()
 
     def exists(self) -> exp.Expr:
         return exp.GT(this=sum_(self.count_all), expression=number(0))

@@ -35,7 +35,17 @@ from catalogue.fragment import (
     Tally,
 )
 from connectors.expressions import WEIGHT_DECIMALS, Types, cast, named, not_null, number
-from connectors.keys import EarlyKey, Key, LateKey, Scan, entity_keys, mapping, plan_scans, row_keys
+from connectors.keys import (
+    EarlyKey,
+    Key,
+    LateKey,
+    Scan,
+    entity_keys,
+    is_injective,
+    mapping,
+    plan_scans,
+    row_keys,
+)
 from connectors.layers import (
     Again,
     EntityLayer,
@@ -318,7 +328,8 @@ class _Renderer:
             source, names = self._scan(layer, scan, extra)
             for block, block_keys in scan.blocks.items():
                 if isinstance(layer, RowLayer):
-                    found[block] = self._row_block(layer, source, block, block_keys, names)
+                    single = histogram is None and self._is_one_to_one(block, block_keys, scan)
+                    found[block] = self._row_block(layer, source, block, block_keys, names, single)
                     if histogram is not None:
                         by_bin = self._bin_block(layer, source.copy(), block, block_keys, names)
                         self.bins.setdefault(histogram.id, {})[block] = by_bin
@@ -327,15 +338,29 @@ class _Renderer:
         return found
 
     def _row_block(
-        self, layer: Layer, source: exp.Expr, block: int, keys: tuple[Key, ...], names: Mapping[Key, str]
+        self,
+        layer: RowLayer,
+        source: exp.Expr,
+        block: int,
+        keys: tuple[Key, ...],
+        names: Mapping[Key, str],
+        single: bool,
     ) -> exp.Select:
         select, parts = self._parts(exp.select().from_(source), block, keys, names, SCANNED)
         select = select.select(*(named(part.copy(), f"p{i}") for i, part in enumerate(parts)), copy=False)
+        if parts and single:
+            return select.select(*(named(tree, out) for out, tree in layer.singles.items()), copy=False)
         select = select.select(*(named(tree.copy(), out) for out, tree in layer.outputs.items()), copy=False)
-        return (
-            select.group_by(*parts, copy=False)
-            if parts
-            else select.select("1 AS one", copy=False).having(layer.exists(), copy=False)
+        if parts:
+            return select.group_by(*parts, copy=False)
+        return select.select("1 AS one", copy=False).having(layer.exists(), copy=False)
+
+    def _is_one_to_one(self, block: int, keys: tuple[Key, ...], scan: Scan) -> bool:
+        """Whether each group of the scan is one cell of the block."""
+        axes = self.fragment.blocks[block].axes
+        return set(keys) == set(scan.keys) and all(
+            not isinstance(key, LateKey) or (isinstance(axis, Axis) and is_injective(axis))
+            for axis, key in zip(axes, keys, strict=True)
         )
 
     def _entity_block(
