@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from typing import Annotated
 
 import anyio
@@ -18,7 +19,13 @@ from federation.state.lifecycle import RunState
 router = APIRouter(prefix="/v1", tags=["runs"])
 
 POLL_SECONDS = 0.1
+
 GOING = frozenset({RunState.QUEUED, RunState.RUNNING})
+
+
+@dataclass(frozen=True, slots=True)
+class Runs:
+    runs: list[RunView]
 
 
 @router.post("/requests/{request}/runs", status_code=202)
@@ -29,6 +36,12 @@ def start(
     view = runs.start(node, principal, request, body.parameters, once)
     response.headers["Location"] = f"/v1/runs/{view.run}"
     return view
+
+
+@router.get("/requests/{request}/runs")
+def listing(node: NodeDep, principal: Caller, request: str) -> Runs:
+    """The runs of a request, newest first, with the releases that they ended in."""
+    return Runs(runs.listing(node, principal, request))
 
 
 @router.get("/runs/{run}")

@@ -95,6 +95,11 @@ class Request:
             raise RunFailed(self._run["message"], code=self._run.get("error") or self._run["state"])
         return self
 
+    def runs(self) -> list[Mapping[str, Any]]:
+        """All runs of this request, newest first, with the releases that they ended in."""
+        found: list[Mapping[str, Any]] = self._transport.get(f"/v1/requests/{self.id}/runs")["runs"]
+        return found
+
     def cancel(self) -> Request:
         """Ask the node to stop the run."""
         if self._run is not None:

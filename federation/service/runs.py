@@ -70,6 +70,13 @@ def get(node: Node, principal: Principal, run_id: str) -> RunView:
         return _view(session, _visible(session, principal, run_id))
 
 
+def listing(node: Node, principal: Principal, request_id: str) -> list[RunView]:
+    """The runs of a request, newest first. NOT_FOUND for a request that is not the reader's to see, too."""
+    with node.database.read() as session:
+        visible(session, principal, request_id)
+        return [_view(session, run) for run in runs.list_runs(session, request_id=request_id)]
+
+
 def cancel(node: Node, principal: Principal, run_id: str) -> RunView:
     """Ask for a run to stop; whatever happens, it releases nothing any more."""
     require(principal, Act.RUN)

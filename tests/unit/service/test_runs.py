@@ -230,6 +230,21 @@ def test_ad_hoc_divisions_are_used_up_and_registered_ones_are_not(tmp_path: Path
         assert ask("SELECT count(*) AS people FROM people WHERE area = 'A6'") == 1
 
 
+def test_many_runs_at_once_each_release_once(tmp_path: Path) -> None:
+    text = FILES["node.yaml"].replace("run_workers: 1", "run_workers: 3")
+    with served(tmp_path, **{"node.yaml": text}) as node:
+        pat = node.session("pat")
+        requests = [
+            pat.request(STANDING_SQL, purpose=PURPOSE, agreement="planning").run().run() for _ in range(5)
+        ]
+        answers = [request.fetch() for request in requests]
+        assert len({str(answer.to_arrow().to_pydict()) for answer in answers}) == 1
+        for request in requests:
+            wait_for(lambda request=request: {run["state"] for run in request.runs()} == {"done"})
+            assert len({run["release"] for run in request.runs()}) == 2
+        assert releases(node) == 10
+
+
 def test_a_released_answer_is_served_from_memory(tmp_path: Path) -> None:
     with served(tmp_path) as node:
         result = node.session("pat").request(STANDING_SQL, purpose=PURPOSE, agreement="planning").fetch()
