@@ -18,7 +18,9 @@ from federation.service.releases import About, VerificationView
 router = APIRouter(prefix="/v1", tags=["releases"])
 
 FOREVER = "private, max-age=31536000, immutable"
-_EXAMPLE_CSV = "region,region__status,people,people__status\nWales,,1234,\nScotland,,,[c]\n"
+_EXAMPLE_CSV = (
+    '"region","region__status","people","people__status"\n"Wales","",1234,""\n"Scotland","",,"[c]"\n'
+)
 FORMATS: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "The table, in the format that was asked for.",

@@ -9,6 +9,16 @@ from federation.configuration import Configuration, read_configuration
 from policies.context import Context
 from tests.docs.pages import ROOT
 
+PEOPLE = 200_000
+"""How many people the examples' labour market has."""
+
+SECRETS = {
+    "FEDERATION_KEY_SECRET": "01" * 32,
+    "FEDERATION_NOISE_SECRET": "02" * 32,
+    "FEDERATION_KEY_EPOCH": "1",
+}
+"""Secrets that are no secret: with them the noise, and so every figure on the pages, is the same at each run."""
+
 
 @cache
 def demo_configuration() -> Configuration:
