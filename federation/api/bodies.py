@@ -8,6 +8,7 @@ from typing import Annotated
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
+from federation.api.examples import DIGEST, SQL
 from federation.service.questions import Ask
 from federation.service.requests import Ruling
 
@@ -16,8 +17,6 @@ Short = Annotated[str, StringConstraints(min_length=1, max_length=64)]
 Digest = Annotated[str, StringConstraints(max_length=71)]
 ParameterName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,62}$")]
 Value = Annotated[str, StringConstraints(max_length=256)] | int | Decimal
-
-SQL = "SELECT region, count(*) AS people FROM people GROUP BY region ORDER BY people DESC"
 
 
 class Body(BaseModel):
@@ -61,7 +60,7 @@ class DecisionBody(Body):
 
 class ApprovalBody(DecisionBody):
     plan_digest: Digest = Field(
-        description="The `plan_digest` of the request as reviewed; another one is refused."
+        description="The `plan_digest` of the request as reviewed; another one is refused.", examples=[DIGEST]
     )
     valid_until: AwareDatetime | None = Field(None, description="When the approval ends; with a zone.")
 

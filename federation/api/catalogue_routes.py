@@ -7,6 +7,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
+from federation.api import examples
 from federation.api.dependencies import Caller, NodeDep
 from federation.service import catalogue_view
 from federation.service.permissions import Act, require
@@ -53,7 +54,7 @@ def me(principal: Caller) -> Me:
     return Me(principal.subject, principal.name, principal.body, sorted(principal.roles))
 
 
-@router.get("/catalogue/datasets")
+@router.get("/catalogue/datasets", responses=examples.example(200, examples.DATASETS))
 def datasets(node: NodeDep, principal: Caller, search: Search = "") -> Datasets:
     """The datasets that can be asked about."""
     require(principal, Act.READ_CATALOGUE)

@@ -52,6 +52,12 @@ def _operation(path: str, method: str, operation: Mapping[str, Any], document: M
         for status, answer in sorted(operation["responses"].items())
     )
     parts.append(f"<h3>Answers</h3><table>{answers}</table>")
+    for answer in operation["responses"].values():
+        parts += [
+            f"<pre>{escape(example)}</pre>"
+            for c in answer.get("content", {}).values()
+            for example in _examples(c)
+        ]
     return "".join(parts)
 
 
@@ -79,5 +85,7 @@ def _example(field: Mapping[str, Any]) -> str:
 
 
 def _examples(content: Mapping[str, Any]) -> Iterator[str]:
-    for example in content.get("examples", {}).values():
-        yield json.dumps(example["value"], indent=2, ensure_ascii=False)
+    found = [example["value"] for example in content.get("examples", {}).values()]
+    found += [content["example"]] if "example" in content else []
+    for example in found:
+        yield example if isinstance(example, str) else json.dumps(example, indent=2, ensure_ascii=False)

@@ -7,6 +7,7 @@ from typing import Any
 import pyarrow as pa
 from fastapi import APIRouter, Depends, Request, Response
 
+from federation.api import examples
 from federation.api.bodies import VerifyBody
 from federation.api.dependencies import Caller, NodeDep, caller
 from federation.api.formats import encode
@@ -72,7 +73,7 @@ def release(node: NodeDep, principal: Caller, http: Request, release: str) -> Re
     return Response(content, media_type=str(media_type), headers=headers)
 
 
-@router.get("/releases/{release}/about")
+@router.get("/releases/{release}/about", responses=examples.example(200, examples.ABOUT))
 def about(node: NodeDep, principal: Caller, release: str) -> About:
     """What is said beside the table: the question, the source line, notes."""
     return releases.about(releases.find(node, principal, release))

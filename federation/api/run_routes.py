@@ -10,6 +10,7 @@ import anyio
 import anyio.to_thread
 from fastapi import APIRouter, Query, Request, Response
 
+from federation.api import examples
 from federation.api.bodies import RunBody
 from federation.api.dependencies import Caller, NodeDep, OnceDep
 from federation.service import runs
@@ -28,7 +29,7 @@ class Runs:
     runs: list[RunView]
 
 
-@router.post("/requests/{request}/runs", status_code=202)
+@router.post("/requests/{request}/runs", status_code=202, responses=examples.example(202, examples.RUN))
 def start(
     node: NodeDep, principal: Caller, request: str, body: RunBody, once: OnceDep, response: Response
 ) -> RunView:
@@ -44,7 +45,7 @@ def listing(node: NodeDep, principal: Caller, request: str) -> Runs:
     return Runs(runs.listing(node, principal, request))
 
 
-@router.get("/runs/{run}")
+@router.get("/runs/{run}", responses=examples.example(200, examples.RUN))
 async def get(
     node: NodeDep,
     principal: Caller,
@@ -68,7 +69,7 @@ async def get(
     return view
 
 
-@router.delete("/runs/{run}")
+@router.delete("/runs/{run}", responses=examples.example(200, examples.RUN))
 def cancel(node: NodeDep, principal: Caller, run: str) -> RunView:
     """Ask for a run to stop. Whatever happens, it releases nothing any more."""
     return runs.cancel(node, principal, run)

@@ -10,6 +10,7 @@ import hypothesis
 import hypothesis.strategies as st
 import pytest
 import schemathesis
+from pydantic import TypeAdapter
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
@@ -17,7 +18,11 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from federation.api import examples
 from federation.api.app import create_app
+from federation.api.catalogue_routes import Datasets
+from federation.service.releases import About
+from federation.service.views import CheckView, RequestView, RunView
 from tests.support.node import Running
 
 CHECKS = [
@@ -57,6 +62,21 @@ def test_the_documentation_needs_nothing_from_elsewhere(node: Running) -> None:
     assert "https://" not in page.text
     for path in paths:
         assert path in page.text
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [
+        (Datasets, examples.DATASETS),
+        (CheckView, examples.CHECK),
+        (RequestView, examples.REQUEST),
+        (RunView, examples.RUN),
+        (About, examples.ABOUT),
+    ],
+)
+def test_examples_are_what_they_are_examples_of(kind: type, value: object) -> None:
+    adapter = TypeAdapter(kind)
+    assert adapter.dump_python(adapter.validate_python(value), mode="json") == value
 
 
 def operations(node: Running) -> Iterator[Any]:

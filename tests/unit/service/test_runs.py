@@ -230,6 +230,21 @@ def test_ad_hoc_divisions_are_used_up_and_registered_ones_are_not(tmp_path: Path
         assert ask("SELECT count(*) AS people FROM people WHERE area = 'A6'") == 1
 
 
+def test_a_source_that_changes_under_a_run_voids_it(tmp_path: Path) -> None:
+    write_node(tmp_path)
+    with served(tmp_path, **{"datasets/people.yaml": slow_people(tmp_path)}) as node:
+        request = node.session("pat").request(STANDING_SQL, purpose=PURPOSE, agreement="planning").run()
+        (run,) = request.runs()
+        wait_for(lambda: runs.get(node.node, PAT, run["run"]).progress >= 10)
+        with (tmp_path / "data" / "people.csv").open("a") as file:
+            file.write("3000000,1,A0,F,30,500.00\n")
+        with pytest.raises(RunFailed) as caught:
+            request.wait(progress=False)
+        assert caught.value.code == "source_changed"
+        assert request.runs()[0]["state"] == "void"
+        assert releases(node) == 0
+
+
 def test_many_runs_at_once_each_release_once(tmp_path: Path) -> None:
     text = FILES["node.yaml"].replace("run_workers: 1", "run_workers: 3")
     with served(tmp_path, **{"node.yaml": text}) as node:
