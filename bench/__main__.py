@@ -1,0 +1,95 @@
+"""``make bench``: protected queries beside raw ones.
+
+    python -m bench [--people 20_000_000] [--repeat 5] [--seed 1]
+
+Every figure is a median of this run; ratios are of medians of two sides that took turns. Nothing is asserted: the aims
+stand beside the figures. The people are made once and kept in ``.bench/``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from bench.questions import ROOT, Bench
+from bench.service import TYPICAL, compile_seconds, fetch_again, long_query
+from bench.smartnoise import beside_smartnoise
+from examples.synthetic.generate import generate
+
+OUT = ROOT / ".bench"
+
+
+def people(count: int, seed: int, console: Console) -> Path:
+    folder = OUT / f"people-{count}-{seed}"
+    if not (folder / "people.parquet").exists():
+        with console.status(f"making {count:,} people (once)"):
+            generate(count, folder, seed)
+    return folder
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--people", type=lambda text: int(text.replace("_", "")), default=20_000_000)
+    parser.add_argument("--repeat", type=int, default=5)
+    parser.add_argument("--seed", type=int, default=1)
+    options = parser.parse_args()
+    console = Console()
+    data = people(options.people, options.seed, console)
+    bench = Bench(data)
+    _questions(console, bench, options.people, options.repeat)
+    _service(console, bench, options.repeat)
+    bench.close()
+    _groups(console, data)
+    with console.status("smartnoise-sql"):
+        said = beside_smartnoise(OUT, data)
+    console.print(said)
+
+
+def _questions(console: Console, bench: Bench, count: int, repeat: int) -> None:
+    table = Table(title=f"The same question, protected and raw, {count:,} people, median of {repeat}")
+    for heading in ("question", "protected", "raw", "ratio", "aim"):
+        table.add_column(heading, justify="left" if heading == "question" else "right")
+    with console.status("questions") as status:
+        for question, pair in bench.run(repeat):
+            aim = f"≤ {question.limit}" if question.limit else "–"
+            table.add_row(
+                question.name, f"{pair.protected:.2f} s", f"{pair.raw:.2f} s", f"{pair.ratio:.2f}", aim
+            )
+            status.update(f"after {question.name}")
+    console.print(table)
+
+
+def _service(console: Console, bench: Bench, repeat: int) -> None:
+    table = Table(title="The node")
+    table.add_column("figure")
+    table.add_column("measured", justify="right")
+    table.add_column("aim", justify="right")
+    lines = long_query().count("\n") + 1
+    with console.status("compiling, fetching"):
+        typical = compile_seconds(bench, TYPICAL, 4 * repeat) * 1000
+        longer = compile_seconds(bench, long_query(), repeat) * 1000
+        fetches = fetch_again(200, 3.0)
+    table.add_row("compile a typical query", f"{typical:.1f} ms", "≤ 20 ms")
+    table.add_row(f"compile {lines} lines", f"{longer:.0f} ms", "≤ 400 ms")
+    table.add_row("a released answer again, in process", f"{fetches.in_process * 1000:.3f} ms", "≤ 5 ms")
+    table.add_row("released answers over HTTP, four readers", f"{fetches.per_second:.0f} a second", "–")
+    console.print(table)
+
+
+def _groups(console: Console, data: Path) -> None:
+    with console.status("a million groups"):
+        command = [sys.executable, "-m", "bench.groups", str(data)]
+        done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=True)
+    cells, seconds, peak = done.stdout.split()
+    console.print(f"A table of {int(cells):,} cells: {seconds} s, peak memory of the process {peak} MiB.")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,42 @@
+"""Timing in pairs: the two sides take turns, so that a machine whose speed drifts treats them alike."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Medians in seconds of two sides that took turns, and the ratio of the medians."""
+
+    protected: float
+    raw: float
+
+    @property
+    def ratio(self) -> float:
+        return self.protected / self.raw
+
+
+def in_turn(protected: Callable[[], object], raw: Callable[[], object], repeat: int) -> Pair:
+    """Both sides once to warm up, then ``repeat`` times each in turn."""
+    protected()
+    raw()
+    ours, theirs = [], []
+    for _ in range(repeat):
+        ours.append(_seconds(protected))
+        theirs.append(_seconds(raw))
+    return Pair(statistics.median(ours), statistics.median(theirs))
+
+
+def median_seconds(work: Callable[[], object], repeat: int) -> float:
+    work()
+    return statistics.median(_seconds(work) for _ in range(repeat))
+
+
+def _seconds(work: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
