@@ -20,13 +20,19 @@ class Pair:
         return self.protected / self.raw
 
 
+PAUSE_SECONDS = 1.5
+"""Between two questions. A node starts the next sandbox after an answer, not within one; nor is it timed here."""
+
+
 def in_turn(protected: Callable[[], object], raw: Callable[[], object], repeat: int) -> Pair:
-    """Both sides once to warm up, then ``repeat`` times each in turn."""
+    """Both sides once to warm up, then ``repeat`` times each in turn, with a pause before each."""
     protected()
     raw()
     ours, theirs = [], []
     for _ in range(repeat):
+        time.sleep(PAUSE_SECONDS)
         ours.append(_seconds(protected))
+        time.sleep(PAUSE_SECONDS)
         theirs.append(_seconds(raw))
     return Pair(statistics.median(ours), statistics.median(theirs))
 
