@@ -45,6 +45,7 @@ def test_the_environment_can_name_it(tmp_path: Path) -> None:
         json.dumps(OKPKey.generate_key("X25519").as_dict(private=True)),
         json.dumps(OctKey.generate_key(256).as_dict()),
     ],
+    ids=["empty", "no_json", "a_list", "no_key", "public_alone", "another_curve", "symmetric"],
 )
 def test_what_is_no_private_ed25519_key_is_refused_without_being_shown(tmp_path: Path, content: str) -> None:
     path = tmp_path / FILE_NAME
