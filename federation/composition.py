@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Mapping
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from catalogue.fragment import Fragment, SourceError
 from connectors.duckdb import DuckDBConnector
-from connectors.protocol import Connector
+from connectors.protocol import Connector, Finding
 from connectors.sources import DatabaseSource, FileSource
 from federation.audit.chain import append, head
 from federation.audit.events import AuditAction, AuditEvent, Detail
-from federation.configuration import Configuration, read_configuration
+from federation.configuration import Configuration, read_configuration, read_settings
 from federation.holders.local import LocalHolder
 from federation.identity.builtin import BuiltinIdentity, Client
 from federation.identity.principal import Principal
@@ -62,6 +65,44 @@ def build_node(
     configuration = read_configuration(directory)
     with ExitStack() as stack:
         return _assemble(configuration, os.environ if environment is None else environment, clock, stack)
+
+
+def check_data(configuration: Configuration) -> Iterator[tuple[str, tuple[Finding, ...]]]:
+    """Hold the data of each dataset in turn against the catalogue. A finding holds no value."""
+    datasets = configuration.catalogue.datasets
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(TemporaryDirectory(prefix="federation-check-")))
+        connectors: dict[str, Connector] = {}
+        for name, source in configuration.settings.sources.items():
+            connectors[name] = _connector(configuration, source, folder)
+            stack.callback(connectors[name].close)
+        for name, dataset in datasets.items():
+            related = {
+                relationship.to: datasets[relationship.to]
+                for relationship in dataset.document.relationships.values()
+                if relationship.to in datasets
+            }
+            deadline = time.monotonic() + configuration.settings.limits.run_seconds
+            connector = connectors[dataset.document.source.connector]
+            yield name, connector.verify(dataset, related, deadline=deadline, cancel=threading.Event())
+
+
+def import_secret(directory: Path, environment: Mapping[str, str] | None = None) -> bytes:
+    """The secret that record keys are made with; a directory that nobody has served yet is given one.
+
+    Raises:
+        CatalogueError: ``node.yaml`` has mistakes.
+        PrivateFileError: the secret is missing, damaged or readable by others.
+    """
+    settings = read_settings(directory)
+    state, secrets = (
+        (Path("state"), Path("secrets")) if settings is None else (settings.state_dir, settings.secrets_dir)
+    )
+    first_start = not (directory / state / DATABASE).exists()
+    found = load_secrets(
+        directory / secrets, os.environ if environment is None else environment, first_start=first_start
+    )
+    return found.key_secret.reveal()
 
 
 def _assemble(

@@ -48,6 +48,20 @@ def read_configuration(directory: Path) -> Configuration:
     return Configuration(directory, settings, report.catalogue, report.warnings)
 
 
+def read_settings(directory: Path) -> Settings | None:
+    """``node.yaml`` alone, for what needs no catalogue; None where there is none.
+
+    Raises:
+        CatalogueError: with every mistake of the file.
+    """
+    if not (directory / FILE).exists():
+        return None
+    settings, _, faults = _settings(directory)
+    if settings is None:
+        raise CatalogueError(tuple(faults))
+    return settings
+
+
 def policy_packs() -> dict[str, str]:
     """The policy packs that come with the software: their YAML by name."""
     folder = resources.files("policies") / "packs"

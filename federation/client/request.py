@@ -39,6 +39,11 @@ class Request:
         return str(self._fields["plan_digest"])
 
     @property
+    def release(self) -> str:
+        """The release of the run that ended last; empty before."""
+        return "" if self._run is None else str(self._run.get("release") or "")
+
+    @property
     def fields(self) -> Mapping[str, Any]:
         """All that the node says of the request."""
         return self._fields

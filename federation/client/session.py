@@ -139,6 +139,14 @@ class Session:
         """A released answer, with its statement."""
         return fetch_release(self._transport, release)
 
+    def download(self, release: str, media_type: str) -> bytes:
+        """A released table as the node sends it: as JSON, CSV, Arrow IPC or Parquet."""
+        return self._transport.send("GET", f"/v1/releases/{release}", headers={"Accept": media_type}).content
+
+    def statement(self, release: str) -> str:
+        """The signed statement that goes with a release, for formats that it does not travel in."""
+        return self._transport.send("GET", f"/v1/releases/{release}/statement").text
+
     def keys(self) -> Mapping[str, Any]:
         """The node's public keys, a JWK Set."""
         return self._transport.get("/v1/keys")
@@ -162,6 +170,24 @@ class Session:
     def _decide(self, request: str, act: str, body: Mapping[str, str]) -> Request:
         path = f"/v1/requests/{request}/{act}"
         return Request(self._transport, self._transport.post(path, body, key=uuid.uuid4().hex))
+
+    # accounting for the node, for auditors
+
+    def audit_events(self, after: int = 0, limit: int = 100, subject: str = "") -> list[Mapping[str, Any]]:
+        """Events after number ``after``, in order; of one request, run or release where ``subject`` names it."""
+        options: dict[str, str | int] = {"after": after, "limit": limit}
+        if subject:
+            options["subject"] = subject
+        found: list[Mapping[str, Any]] = self._transport.get("/v1/audit/events", **options)["events"]
+        return found
+
+    def verify_audit(self, checkpoint: str | None = None) -> Mapping[str, Any]:
+        """Whether the audit chain is whole, also since ``checkpoint`` where one is given."""
+        return self._transport.post("/v1/audit/verification", {"checkpoint": checkpoint})
+
+    def audit_checkpoint(self) -> Mapping[str, Any]:
+        """The head of the audit chain, signed, to keep elsewhere."""
+        return self._transport.post("/v1/audit/checkpoints", {})
 
     def close(self) -> None:
         self._transport.close()

@@ -1,0 +1,44 @@
+"""All commands together, in the order in which the help lists them."""
+
+from __future__ import annotations
+
+import typer
+
+from federation.cli import (
+    catalogue_commands,
+    keeper_commands,
+    proof_commands,
+    query_commands,
+    review_commands,
+)
+from federation.cli.exits import ExitCode
+
+HELP = """
+Approved aggregate queries on data that stays where it is held.
+
+Planners and analysts read the `catalogue`, try a question with `explain`, and ask it with `query`.
+Custodians look at `requests` and `approve` or `refuse` them. Anybody can `verify` an answer.
+Whoever keeps a node uses `import`, `check` and `serve`.
+"""
+
+EXITS = "Exit codes: " + "; ".join(f"{code.value} {code.meaning}" for code in ExitCode) + "."
+
+app = typer.Typer(
+    name="federation",
+    help=HELP,
+    epilog=EXITS,
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+
+
+@app.callback()
+def root() -> None:
+    """Takes no options of its own."""
+
+
+for commands in (catalogue_commands, query_commands, review_commands, proof_commands, keeper_commands):
+    commands.register(app)

@@ -1,0 +1,279 @@
+"""Asking: what would become of a question, and its answer."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from federation.cli import answers, explanations, output
+from federation.cli.connection import Json, node_command
+from federation.cli.examples import examples
+from federation.cli.exits import ExitCode
+from federation.cli.problems import Stop, stop
+from federation.cli.progress import Progress
+from federation.client import NotUsable, Session
+from federation.client.request import Request
+
+Value = str | int | Decimal
+
+Sql = Annotated[
+    str,
+    typer.Argument(
+        metavar="SQL|@FILE|-", help="The question in SQL, a file that holds it, or standard input.",
+        show_default=False,
+    ),
+]  # fmt: skip
+Agreement = Annotated[
+    str | None,
+    typer.Option(
+        envvar="FEDERATION_AGREEMENT",
+        help="Agreement to ask under; not needed where your body has just one.",
+    ),
+]
+Purpose = Annotated[
+    str | None,
+    typer.Option(
+        envvar="FEDERATION_PURPOSE",
+        help="Purpose that the agreement permits; not needed where it permits just one.",
+    ),
+]
+Parameters = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--param", "-p", metavar="NAME=VALUE", help="A value for $NAME in the query. Can be repeated.",
+        show_default=False,
+    ),
+]  # fmt: skip
+Csv = Annotated[bool, typer.Option("--csv", help="Print CSV, with a status column beside each column.")]
+Out = Annotated[
+    Path | None,
+    typer.Option(
+        "--out", "-o", help="Save the answer: .parquet, .arrow, .csv or .json, with its signed statement.",
+        show_default=False,
+    ),
+]  # fmt: skip
+
+LARGEST_SQL = 1 << 20
+"""Bytes to read of a query; the node's own limit is lower and gives the reason."""
+
+
+def register(app: typer.Typer) -> None:
+    @node_command(
+        app,
+        "explain",
+        examples(
+            'federation explain "SELECT sex, count(*) FROM people GROUP BY sex"', "would it be accepted?",
+            "federation explain @question.sql", "the same for a file",
+        ),
+    )  # fmt: skip
+    def explain(
+        node: Session,
+        sql: Sql,
+        agreement: Agreement = None,
+        purpose: Purpose = None,
+        param: Parameters = None,
+        as_json: Json = False,
+    ) -> None:
+        """Show what would become of a question: in words, as SQL at each step, and by which rules.
+
+        Nothing is asked of anybody and nothing is run. Exit code 1 if the question would be refused.
+        """
+        checked = node.check(
+            read_sql(sql), purpose=purpose, agreement=agreement, parameters=parameters_of(param)
+        )
+        if as_json:
+            output.print_json(explanations.as_json(checked))
+            if not checked:
+                raise Stop(ExitCode.REFUSED)
+            return
+        checked.raise_for_refusal()
+        explanations.show_check(checked)
+
+    @node_command(
+        app,
+        "query",
+        examples(
+            'federation query "SELECT region_res, count(*) AS people FROM people GROUP BY 1"', "ask, and print",
+            "federation query @question.sql --out answer.parquet", "save the answer with its statement",
+            "federation query @question.sql --csv > answer.csv", "print CSV",
+            "federation query 'SELECT count(*) FROM people WHERE lad_res = $area' -p area=Salford", "a parameter",
+        ),
+    )  # fmt: skip
+    def query(
+        node: Session,
+        sql: Sql,
+        agreement: Agreement = None,
+        purpose: Purpose = None,
+        param: Parameters = None,
+        csv: Csv = False,
+        out: Out = None,
+        as_json: Json = False,
+    ) -> None:
+        """Ask a question and print its answer.
+
+        A standing rule may let it be answered at once. Else a custodian decides first (exit code 6): type the
+        same command again when it is approved. A question that was approved is not asked again.
+        """
+        answers.checked_target(out)
+        text, parameters = read_sql(sql), parameters_of(param)
+        agreement, purpose = terms(node, agreement, purpose)
+        checked = node.check(text, purpose=purpose, agreement=agreement, parameters=parameters)
+        checked.raise_for_refusal()
+        request = _asked_before(node, str(checked.plan_digest), agreement, purpose) or node.request(
+            text, purpose=purpose, agreement=agreement, parameters=parameters
+        )
+        _deliver(node, request, parameters, out, csv=csv, as_json=as_json)
+
+    @node_command(
+        app, "run", examples("federation run req_0f3a --out answer.parquet", "run it, and save the answer")
+    )
+    def run(
+        node: Session,
+        request: Annotated[str, typer.Argument(help="Number of an approved request.", show_default=False)],
+        param: Parameters = None,
+        csv: Csv = False,
+        out: Out = None,
+        as_json: Json = False,
+    ) -> None:
+        """Run an approved request and print the answer."""
+        answers.checked_target(out)
+        found = node.get_request(request)
+        _deliver(node, found, parameters_of(param), out, csv=csv, as_json=as_json)
+
+    @node_command(
+        app,
+        "fetch",
+        examples("federation fetch rel_51c0 --out answer.csv", "an answer that was released before"),
+    )
+    def fetch(
+        node: Session,
+        release: Annotated[str, typer.Argument(help="Number of a release.", show_default=False)],
+        csv: Csv = False,
+        out: Out = None,
+        as_json: Json = False,
+    ) -> None:
+        """Print or save an answer that was released before."""
+        answers.checked_target(out)
+        _present(node, release, out, csv=csv, as_json=as_json)
+
+
+def read_sql(argument: str) -> str:
+    """The SQL of an argument: itself, the content of ``@file``, or standard input for ``-``."""
+    if argument == "-":
+        content = sys.stdin.buffer.read(LARGEST_SQL)
+    elif argument.startswith("@"):
+        try:
+            with Path(argument[1:]).open("rb") as file:
+                content = file.read(LARGEST_SQL)
+        except OSError as error:
+            raise stop(f"{argument[1:]} cannot be read: {error.strerror}.", ExitCode.USAGE) from None
+    else:
+        return argument
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise stop("The query is not UTF-8 text.", ExitCode.USAGE) from None
+
+
+def parameters_of(given: Sequence[str] | None) -> dict[str, Value]:
+    """Parameters by name. What looks like a number is one, unless it begins with a nought as codes do.
+
+    >>> parameters_of(["area=E08000006", "age=16", "soc=01", "share=0.5"])
+    {'area': 'E08000006', 'age': 16, 'soc': '01', 'share': '0.5'}
+    """
+    found: dict[str, Value] = {}
+    for item in given or ():
+        name, equals, value = item.partition("=")
+        if not equals or not name.isidentifier():
+            raise stop(f"--param {item} is not NAME=VALUE.", ExitCode.USAGE)
+        whole = value.removeprefix("-").isdecimal() and value.removeprefix("-").lstrip("0")
+        found[name] = int(value) if whole and not value.removeprefix("-").startswith("0") else value
+    return found
+
+
+def terms(node: Session, agreement: str | None, purpose: str | None) -> tuple[str, str]:
+    """The agreement and the purpose, where they are not said but there is only one to choose."""
+    if agreement is not None and purpose is not None:
+        return agreement, purpose
+    found: Mapping[str, Sequence[str]] = {a["agreement"]: a["purposes"] for a in node.agreements()}
+    if agreement is None:
+        agreement = _only("agreement", "--agreement", tuple(found))
+    return agreement, purpose or _only("purpose", "--purpose", tuple(found.get(agreement, ())))
+
+
+def _only(kind: str, option: str, known: Sequence[str]) -> str:
+    if len(known) == 1:
+        return known[0]
+    if not known:
+        raise stop(
+            f"There is no {kind} to ask under.",
+            remedy="See: federation agreements, and speak with the custodian.",
+        )
+    listed = "\n".join(f'{option} "{name}"' for name in known)
+    raise stop(f"Say which {kind}, for there are {len(known)}:", ExitCode.USAGE, remedy=listed)
+
+
+def _asked_before(node: Session, plan_digest: str, agreement: str, purpose: str) -> Request | None:
+    """One's own request for the very plan, approved or waiting, so that a command can be repeated."""
+    mine = (plan_digest, agreement, purpose)
+    for state in ("approved", "submitted"):
+        for request in node.requests(state, limit=500):
+            if mine == tuple(request.fields[name] for name in ("plan_digest", "agreement", "purpose")):
+                return request
+    return None
+
+
+def _deliver(
+    node: Session,
+    request: Request,
+    parameters: Mapping[str, Value],
+    out: Path | None,
+    *,
+    csv: bool,
+    as_json: bool,
+) -> None:
+    if request.state == "submitted":
+        _show_waiting(request, as_json=as_json)
+        raise Stop(ExitCode.WAITING)
+    if not request.fields["usable"]:
+        raise NotUsable(f"request {request.id} cannot be run: {request.fields['reason']}")
+    request.run({name: parameters[name] for name in parameters if name in request.fields["parameters"]})
+    with Progress() as progress:
+        try:
+            request.wait(progress.update)
+        except KeyboardInterrupt:
+            request.cancel()
+            raise
+    _present(node, request.release, out, csv=csv, as_json=as_json)
+
+
+def _present(node: Session, release: str, out: Path | None, *, csv: bool, as_json: bool) -> None:
+    if out is not None:
+        answers.save(node, release, out)
+    if as_json:
+        answers.pretty_json(node.download(release, answers.FORMATS[".json"]))
+    elif csv:
+        answers.print_bytes(node.download(release, answers.FORMATS[".csv"]))
+    elif out is None:
+        answers.print_result(node.release(release))
+
+
+def _show_waiting(request: Request, *, as_json: bool) -> None:
+    if as_json:
+        output.print_json(request.fields)
+        return
+    output.say("Your question waits for a decision.", "bold")
+    output.fields(
+        {
+            "question": request.fields["question"],
+            "waiting for": str(request.fields["reason"]).rpartition(": ")[2],
+            "request": request.id,
+        },
+        indent=2,
+    )
+    output.say("When it is approved, the same command prints the answer.")
