@@ -16,6 +16,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+_UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
 PIPE_WIDTH = 100_000
 """Where nobody looks at a terminal, lines are as long as they are."""
 
@@ -40,7 +41,7 @@ def emit(renderable: RenderableType, *, stderr: bool = False) -> None:
         return
     with screen.capture() as captured:
         screen.print(renderable)
-    screen.file.write("".join(f"{line.rstrip()}\n" for line in captured.get().splitlines()))
+    screen.file.write("".join(f"{line.rstrip()}\n" for line in captured.get().removesuffix("\n").split("\n")))
     screen.file.flush()
 
 
@@ -57,7 +58,7 @@ def clean(text: object) -> str:
 
 
 def _visible(character: str) -> str:
-    if character in "\n\t" or unicodedata.category(character) not in ("Cc", "Cf", "Cs", "Co"):
+    if character in "\n\t" or unicodedata.category(character) not in _UNSEEN:
         return character
     return character.encode("unicode_escape").decode("ascii")
 
@@ -122,7 +123,7 @@ def print_json(value: Any) -> None:  # noqa: ANN401  # whatever JSON can hold
 
 
 def _json_safe(character: str) -> str:
-    if character == "\n" or unicodedata.category(character) not in ("Cc", "Cf", "Cs", "Co"):
+    if character == "\n" or unicodedata.category(character) not in _UNSEEN:
         return character
     return json.dumps(character)[1:-1]
 

@@ -55,10 +55,14 @@ def register(app: typer.Typer) -> None:
         elif not found:
             output.say("There are no such requests." if state else "There are no requests yet.")
         else:
-            lines = [
-                (item.id, item.state, item.fields["requester"], item.fields["question"]) for item in found
-            ]
-            output.rows(("request", "state", "asked by", "question"), lines)
+            for item in found:
+                view = item.fields
+                output.say()
+                output.say(f"{item.id}  {item.state}", "bold")
+                asked = f"{view['requester']} for {view['body']}, {_moment(view['created_at'])}"
+                output.fields(
+                    {"asked by": asked, "purpose": view["purpose"], "question": view["question"]}, indent=2
+                )
 
     @node_command(
         app,
