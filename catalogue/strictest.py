@@ -16,9 +16,10 @@ Number = TypeVar("Number", int, Decimal)
 def profile_for(catalogue: Catalogue, datasets: Iterable[str]) -> Profile | None:
     """The profile for a cell query that reads ``datasets``, the first of which holds its units.
 
-    None where any of them has no profile. Equal profiles come to one and the same.
+    None where any of them is unknown or has no profile. Equal profiles come to one and the same.
     """
-    profiles = [catalogue.profile_of(name) for name in dict.fromkeys(datasets)]
+    names = dict.fromkeys(datasets)
+    profiles = [catalogue.profile_of(name) if name in catalogue.datasets else None for name in names]
     found = [profile for profile in profiles if profile is not None]
     if not found or len(found) < len(profiles):
         return None

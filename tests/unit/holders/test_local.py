@@ -15,7 +15,7 @@ import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 import pytest
 
-from catalogue.catalogue import Catalogue
+from catalogue.catalogue import Catalogue, bind_dataset
 from catalogue.fragment import Fragment, RawCells, SourceError, SourceFault
 from catalogue.models import CellKeys, Dominance, Frequency, Profile, PTableSpec
 from connectors.duckdb import DuckDBConnector
@@ -27,6 +27,7 @@ from policies.cells import ProtectedCells
 from policies.plan import CellQuery
 from policies.protect import ProtectError, ProtectFault, protect, ptable_of
 from tests.support.cell_queries import NOISE, axis, pay_of_people, with_guard
+from tests.support.labour import CODELISTS, datasets
 from tests.support.naive_source import Row, run
 
 PROFILE = Profile(
@@ -71,7 +72,9 @@ def question(location: str) -> CellQuery:
 
 
 def catalogue(profile: Profile = PROFILE) -> Catalogue:
-    return Catalogue({}, {}, {profile.profile: profile}, {}, {})
+    document = datasets(Path(), "profile")["people"]
+    bound = bind_dataset(document, CODELISTS)
+    return Catalogue({"people": bound}, CODELISTS, {profile.profile: profile}, {}, {})
 
 
 @pytest.fixture
