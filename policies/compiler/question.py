@@ -23,7 +23,7 @@ def question(query: CellQuery, catalogue: Catalogue) -> str:
     by = f", by {_listed([title.lower() for title in titles])}" if titles else ""
     margins = ", with totals" if len(query.blocks) > 1 else ""
     whom = _box(query.where, dataset, catalogue)
-    where = f", for {whom}" if whom else ""
+    where = f", where {whom}" if whom else ""
     text = f"{asked}{by}{margins}{where}"
     return f"{text[0].upper()}{text[1:]} ({dataset.document.title}, {dataset.document.reference_period})."
 
@@ -36,7 +36,7 @@ def _atom(atom: Atom, query: CellQuery, dataset: BoundDataset, catalogue: Catalo
         measure = catalogue.datasets[owner].document.variables[name].title.lower()
     extra = Box(tuple((name, leaves) for name, leaves in atom.where.sets if query.where.get(name) != leaves))
     among = _box(extra, dataset, catalogue)
-    suffix = f" among {among}" if among else ""
+    suffix = f" where {among}" if among else ""
     weighted = "weighted " if atom.weighted else ""
     match atom.kind:
         case AtomKind.UNITS:
@@ -62,7 +62,7 @@ def _set(name: str, leaves: LeafSet, dataset: BoundDataset, catalogue: Catalogue
     dimension = _dimension(name, dataset, catalogue)
     if dimension is None:
         return title if 1 in leaves else f"not {title}"
-    return f"{title} {describe_leaves(dimension, leaves)}"
+    return f"{title} is {describe_leaves(dimension, leaves)}"
 
 
 def describe_leaves(dimension: Dimension, leaves: LeafSet) -> str:
