@@ -76,7 +76,7 @@ class Answering:
         """Run ``plan``. With stages, ``recompile`` gives the plan with their protected values bound as literals.
 
         Raises:
-            SourceError, ProtectError, PresentationError, HolderDeclined: nothing is to be released.
+            SourceError, ProtectError, PresentationError, HolderDeclined, RefusalError: nothing is to be released.
         """
         asked: list[Answered] = []
         values = tuple(self._stage(stage, asked, bounds) for stage in plan.stages)

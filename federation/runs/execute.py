@@ -25,9 +25,8 @@ from federation.runs.released_table import notes_of, released_table
 from federation.runs.watch import Stop, Watch
 from federation.sandbox.model import PresentationError
 from federation.service.compiling import CompilerBusy, CompilerFault, CompilerTimeout, Question
-from federation.service.errors import ServiceError
 from federation.service.node import Node
-from federation.service.questions import compile_question, question_of
+from federation.service.questions import question_of
 from federation.service.runs import supersede
 from federation.service.use import ask_of, use_of
 from federation.state import requests, runs
@@ -48,6 +47,7 @@ from policies.plan import CellQuery, ClearedPlan
 from policies.protect import ProtectError
 from policies.refusals import RefusalError
 
+BUSY_SECONDS = 0.5
 log = structlog.get_logger(__name__)
 
 
@@ -122,31 +122,39 @@ def _checked_plan(case: _Case) -> tuple[ClearedPlan, Question]:
     """The plan as it compiles now, if it is the one that was approved and the approval holds; and its question."""
     node, request = case.node, case.request
     ask, today = ask_of(request), request.created_at.date()
-    question = question_of(node, request.body, ask, today, case.run.parameters)
     try:
-        reviewed = compile_question(node, question_of(node, request.body, ask, today)).digest
-        plan = compile_question(node, question)
+        reviewed = _compile(case, question_of(node, request.body, ask, today)).digest
     except RefusalError:
-        reviewed, plan = "", None
-    except ServiceError:
-        raise _Failed(RunFault.COMPILER) from None
+        reviewed = ""
     use = use_of(node.catalogue, request, case.decisions, reviewed, node.clock())
-    if use.state is RequestState.SUPERSEDED or plan is None:
+    if use.state is RequestState.SUPERSEDED:
         if request.state is RequestState.APPROVED:
             supersede(node, request)
         raise _Void(RunFault.SUPERSEDED)
     if not use.usable:
         raise _Void(RunFault.NOT_USABLE)
-    return plan, question
-
-
-def _staged(node: Node, question: Question, values: tuple[Decimal | None, ...]) -> ClearedPlan:
-    """The plan with the protected answers of its stages bound. A hidden stage hides everything above it."""
-    staged = replace(question, stage_values=values)
+    question = question_of(node, request.body, ask, today, case.run.parameters)
     try:
-        return compile_question(node, staged)
-    except (RefusalError, ServiceError):
-        raise _Failed(RunFault.COMPILER) from None
+        return _compile(case, question), question
+    except RefusalError:
+        raise _Failed(RunFault.REFUSED) from None
+
+
+def _compile(case: _Case, question: Question) -> ClearedPlan:
+    """Compile, however long the compiler is busy with others.
+
+    Raises:
+        RefusalError: the question is refused.
+    """
+    while True:
+        try:
+            return case.node.compiler.compile(question)
+        except CompilerBusy:
+            if case.watch.is_set():
+                raise _stopped(case) from None
+            time.sleep(BUSY_SECONDS)
+        except (CompilerTimeout, CompilerFault):
+            raise _Failed(RunFault.COMPILER) from None
 
 
 def _answer(case: _Case, plan: ClearedPlan, question: Question) -> Answer:
@@ -168,7 +176,8 @@ def _answer(case: _Case, plan: ClearedPlan, question: Question) -> Answer:
         case.watch.progress = percent
 
     def recompile(values: tuple[Decimal | None, ...]) -> ClearedPlan:
-        return _staged(case.node, question, values)
+        """With the protected answers of the stages bound; a hidden one hides everything above it."""
+        return _compile(case, replace(question, stage_values=values))
 
     deadline = time.monotonic() + case.node.settings.limits.run_seconds
     try:
@@ -180,6 +189,8 @@ def _answer(case: _Case, plan: ClearedPlan, question: Question) -> Answer:
         raise kind(error.fault) from None
     except PresentationError as error:
         raise _Failed(error.fault) from None
+    except RefusalError:
+        raise _Failed(RunFault.REFUSED) from None
     except ProtectError:
         raise _Failed(RunFault.PROTECTION_FAILED) from None
     except HolderDeclined:

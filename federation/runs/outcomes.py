@@ -20,6 +20,7 @@ class RunFault(StrEnum):
     PROTECTION_FAILED = "protection_failed"
     STORAGE_FULL = "storage_full"
     STORAGE_FAILED = "storage_failed"
+    REFUSED = "query_refused"
     COMPILER = "compiler_failed"
     ATTEMPTS_EXHAUSTED = "attempts_exhausted"
     INTERNAL = "internal_error"
@@ -36,6 +37,7 @@ _MEANINGS: dict[str, str] = {
     RunFault.PROTECTION_FAILED: "the answer could not be protected, so nothing was released: tell the custodian",
     RunFault.STORAGE_FULL: "the node has no room for the release: run again when its operator has made some",
     RunFault.STORAGE_FAILED: "the node could not store the release: tell its operator",
+    RunFault.REFUSED: "with these values the question is refused: check it with them in place of the parameters",
     RunFault.COMPILER: "the node could not compile the question: tell its operator",
     RunFault.ATTEMPTS_EXHAUSTED: "the run was begun several times and never came to its end: tell the operator",
     RunFault.INTERNAL: "an unforeseen error: tell the operator of the node",

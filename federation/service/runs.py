@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from federation.audit.events import AuditAction, AuditEvent, Detail
 from federation.identity.principal import Principal
 from federation.runs.outcomes import message_of
-from federation.service.errors import Fault, ServiceCode, ServiceError
+from federation.service.errors import Fault, ServiceCode, ServiceError, refused
 from federation.service.node import Node
 from federation.service.once import Once, act, answered
 from federation.service.permissions import Act, require
@@ -36,7 +36,8 @@ def start(
     """Queue a run of an approved request, with a value from its domain for each parameter.
 
     Raises:
-        ServiceError: NOT_USABLE with the reason, INVALID_REQUEST for a value outside its domain, NOT_FOUND.
+        ServiceError: NOT_USABLE with the reason, INVALID_REQUEST for a value outside its domain, QUERY_REFUSED for
+            one with which the query makes no sense, NOT_FOUND.
     """
     require(principal, Act.RUN)
     before = answered(node.database, once, RunView)
@@ -54,6 +55,7 @@ def start(
         supersede(node, request)
     if not use.usable:
         raise ServiceError(ServiceCode.NOT_USABLE, use.reason)
+    _check_values(node, request, parameters)
     run_id = new_id(IdKind.RUN)
     event = AuditEvent(principal.subject, AuditAction.RUN_QUEUED, run_id, now, {Detail.REQUEST: request_id})
 
@@ -96,6 +98,15 @@ def supersede(node: Node, request: Request) -> None:
     event = AuditEvent("node", AuditAction.REQUEST_SUPERSEDED, request.id, node.clock(), details)
     with node.database.write() as session:
         store.supersede(session, request.id, event)
+
+
+def _check_values(node: Node, request: Request, parameters: Mapping[str, Value]) -> None:
+    """What was reviewed is the typed query and its domains: that a value of them makes no sense shows only now."""
+    question = question_of(node, request.body, ask_of(request), request.created_at.date(), parameters)
+    try:
+        compile_question(node, question)
+    except RefusalError as error:
+        raise refused(error.refusals) from None
 
 
 def _digest_now(node: Node, request: Request) -> str:

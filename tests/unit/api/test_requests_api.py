@@ -259,7 +259,7 @@ def test_a_custodian_reviews_the_question_and_the_sql_at_the_source(node: Runnin
 
 def test_parameters_have_domains(node: Running) -> None:
     sql = "SELECT count(*) AS people FROM people WHERE area = $area"
-    body = {**ASK, "sql": sql, "parameters": {"area": ["A0", "A1"]}}
+    body = {**ASK, "sql": sql, "parameters": {"area": ["A0", "A1", "A99"]}}
     with node.http("pat") as http:
         assert http.post("/v1/requests", json={**body, "parameters": {}}).json()["code"] == "query_refused"
         request = http.post("/v1/requests", json=body).json()
@@ -268,6 +268,8 @@ def test_parameters_have_domains(node: Running) -> None:
         for values, code in (({}, "parameter_missing"), ({"area": "A2"}, "parameter_invalid")):
             answer = http.post(path, json={"parameters": values})
             assert [fault["code"] for fault in answer.json()["errors"]] == [code]
+        senseless = http.post(path, json={"parameters": {"area": "A99"}}).json()
+        assert [fault["code"] for fault in senseless["errors"]] == ["unknown_code"]
         unknown = http.post(path, json={"parameters": {"area": "A0", "sex": "F"}}).json()
         assert unknown["errors"][0]["pointer"] == "/parameters/sex"
         assert http.post(path, json={"parameters": {"area": "A1"}}).status_code == 202
