@@ -71,6 +71,9 @@ class Workers:
                 # Nothing runs while the state can't be written: the audit event would come first.
                 log.error("worker_waits", code=error.code)
                 pause = TROUBLE_SECONDS
+            except Exception as error:  # noqa: BLE001  # a worker outlives whatever a run does to it
+                log.error("worker_stumbled", kind=type(error).__name__)
+                pause = TROUBLE_SECONDS
 
     def _claim(self, owner: str) -> Lease | None:
         database, now = self._node.database, self._node.clock()
@@ -99,6 +102,8 @@ class Workers:
                     self._take_up(run)
             except StateError as error:
                 log.error("reviver_waits", code=error.code)
+            except Exception as error:  # noqa: BLE001
+                log.error("reviver_stumbled", kind=type(error).__name__)
 
     def _take_up(self, dead: DeadRun) -> None:
         now = self._node.clock()

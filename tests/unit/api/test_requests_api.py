@@ -304,6 +304,7 @@ def test_the_catalogue_tells_all_but_where_the_data_stands(node: Running) -> Non
 
 
 def test_probes_and_metrics_tell_no_identifiers(node: Running, released: str) -> None:
+    fetch(node, released, MediaType.CSV)
     with node.http() as http:
         assert http.get("/healthz").json() == {"status": "ok", "node": "test_node"}
         assert http.get("/readyz").json()["status"] == "ready"

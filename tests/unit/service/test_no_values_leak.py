@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
+import structlog
 
 from federation.api.server import configure_logs
 from federation.client import RunFailed
@@ -42,7 +43,7 @@ def damaged(path: Path) -> None:
 
 @pytest.mark.parametrize("fault", ["unknown code", "wrong type", "damaged file"])
 def test_no_value_leaves_by_another_door(
-    tmp_path: Path, fault: str, capfd: pytest.CaptureFixture[str]
+    tmp_path: Path, fault: str, capfd: pytest.CaptureFixture[str], request: pytest.FixtureRequest
 ) -> None:
     changes = {}
     if fault == "unknown code":
@@ -57,6 +58,7 @@ def test_no_value_leaves_by_another_door(
         pq.write_table(people(3000), file, compression="none", use_dictionary=False)
         damaged(file)
     configure_logs()
+    request.addfinalizer(structlog.reset_defaults)
     with running(tmp_path) as node:
         texts = [ask(node)]
         with node.http("ada") as http:
