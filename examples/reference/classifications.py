@@ -282,19 +282,21 @@ def sex(reference: Path) -> CodeListFile:
     return flat("sex", "Sex", "SDMX code list CL_SEX, the codes for male and female.", "2.1", names)
 
 
+YOUNGEST = 16
 OLDEST = 110
 
 
 def age(reference: Path) -> CodeListFile:
+    """The ages of the survey's population alone: with younger ones "under 65" would be an ad-hoc set, which differs
+    from working age by nobody and so could never be shown."""
     return CodeListFile(
         "age",
-        "Age in completed years",
+        "Age in completed years, 16 and over",
         f"Age bands as published by the Office for National Statistics, {OGL}.",
         "2025",
-        integers=(0, OLDEST),
+        integers=(YOUNGEST, OLDEST),
         groupings={
             "working_age": Grouping("Working age", {"16-64": Interval("Aged 16 to 64", 16, 64)}),
-            "aged_16_and_over": Grouping("16 and over", {"16+": Interval("Aged 16 and over", 16, OLDEST)}),
             "adult": ADULT,
             "five_year_bands": _bands(5),
             "ten_year_bands": _bands(10),
@@ -344,10 +346,10 @@ def _scheme(reference: Path, scheme: str, title: str) -> Grouping:
 
 
 def _bands(width: int) -> Grouping:
-    """Bands that start at multiples of ``width``; the oldest is open."""
+    """Bands that start at multiples of ``width``, but for the youngest; the oldest is open."""
     parts = {}
-    for first in range(0, OLDEST, width):
-        last = first + width - 1
+    for start in range(YOUNGEST // width * width, OLDEST, width):
+        first, last = max(start, YOUNGEST), start + width - 1
         parts[f"{first}-{last}"] = Interval(f"Aged {first} to {last}", first, last)
     parts[f"{OLDEST}+"] = Interval(f"Aged {OLDEST} and over", OLDEST, OLDEST)
     return Grouping(f"{width}-year age bands", parts)
