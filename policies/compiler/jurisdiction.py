@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from catalogue.codelists import CodeList
 from catalogue.jurisdiction import PermittedAreas, body_leaves, permitted_atoms
 from catalogue.leaves import LeafSet
 from policies.compiler.errors import refuse
+from policies.compiler.keys import is_adhoc
 from policies.compiler.refs import DimensionRef, Refs
 from policies.context import Context
 from policies.plan import Box, GridAxis, GridBlock
@@ -24,9 +25,10 @@ class JurisdictionPass:
         self._terms = context.agreement.jurisdiction if context.agreement else None
         self.effects: list[tuple[str, str]] = []
         self._permitted: PermittedAreas | None = None
+        self._own: LeafSet | None = None
         if self._terms is not None:
             codelist = context.catalogue.codelists[self._terms.codelist]
-            own = body_leaves(context.catalogue.bodies[context.body], codelist)
+            self._own = own = body_leaves(context.catalogue.bodies[context.body], codelist)
             self._permitted = permitted_atoms(
                 codelist, own, self._terms.elsewhere, self._terms.minimum_foreign_leaves
             )
@@ -47,7 +49,7 @@ class JurisdictionPass:
                 )
 
     def restrict(self, blocks: Sequence[GridBlock]) -> list[GridBlock]:
-        """Groups by area with what the agreement does not show by itself put together."""
+        """Groups by area in which what the agreement does not show by itself comes as the areas that it does show."""
         return [replace(block, axes=tuple(self._axis(axis) for axis in block.axes)) for block in blocks]
 
     def _atoms(self, dimension: str) -> list[LeafSet] | None:
@@ -87,77 +89,91 @@ class JurisdictionPass:
                 mask |= atom.mask
         return LeafSet(mask, leaves.size)
 
-    def _merged(self, axis: GridAxis, atoms: Sequence[LeafSet]) -> list[tuple[LeafSet, list[int]]]:
-        """Parts that share an atom, put together: their leaves with whole atoms, and their numbers."""
-        atom_of = {leaf: number for number, atom in enumerate(atoms) for leaf in atom}
-        group_of: dict[int, int] = {}
-        members: dict[int, list[int]] = {}
-        touched: dict[int, set[int]] = {}
-        for number, part in enumerate(axis.parts):
-            own = {atom_of[leaf] for leaf in part if leaf in atom_of}
-            joined = sorted({group_of[atom] for atom in own if atom in group_of})
-            group = joined[0] if joined else number
-            members.setdefault(group, [])
-            touched.setdefault(group, set()).update(own)
-            for other in joined[1:]:
-                members[group] += members.pop(other)
-                touched[group] |= touched.pop(other)
-            members[group].append(number)
-            group_of.update(dict.fromkeys(touched[group], group))
-        result = []
-        for group, numbers in members.items():
-            mask = 0
-            for atom in touched[group]:
-                mask |= atoms[atom].mask
-            result.append((LeafSet(mask, axis.parts[0].size), sorted(numbers)))
-        return result
-
     def _axis(self, axis: GridAxis) -> GridAxis:
+        """Parts that are made of permitted areas stay; the others come as those areas, own ones apart from foreign."""
         atoms = self._atoms(axis.dimension)
-        if atoms is None or not axis.parts:
+        if atoms is None:
             return axis
-        merged = self._merged(axis, atoms)
-        if len(merged) == len(axis.parts) and all(leaves == axis.parts[n[0]] for leaves, n in merged):
+        broken = [n for n, part in enumerate(axis.parts) if self._closure(part, atoms) != part]
+        if not broken:
             return axis
         assert self._terms is not None
         ref = self._refs.dimension(axis.dimension)
         assert isinstance(ref, DimensionRef)
-        assert ref.dimension.codelist is not None
-        kept = [(leaves, members) for leaves, members in merged if leaves]
         self.effects.append(
             (
                 "jurisdiction",
                 f"areas of “{axis.dimension}” outside the body's own are shown by {self._terms.elsewhere}",
             )
         )
+        kept = [n for n in range(len(axis.parts)) if n not in broken]
+        whole = [self._permitted_values(axis, values, atoms) for values in axis.values]
+        pieces: dict[tuple[object, ...], LeafSet] = {}
+        for leaves, part in self._pieces(axis, broken, atoms):
+            label = tuple(
+                self._label(values, known, leaves, part, ref)
+                for values, known in zip(axis.values, whole, strict=True)
+            )
+            pieces[label] = pieces[label] | leaves if label in pieces else leaves
         return GridAxis(
             axis.dimension,
             axis.keys,
             tuple(
-                tuple(
-                    self._label(values, members, leaves, ref.dimension.codelist) for leaves, members in kept
-                )
-                for values in axis.values
+                (*(values[n] for n in kept), *(label[key] for label in pieces))
+                for key, values in enumerate(axis.values)
             ),
-            tuple(leaves for leaves, _ in kept),
-            # Permitted areas are what the custodian reviewed when the agreement was made.
-            tuple(axis.adhoc[members[0]] if len(members) == 1 else False for _, members in kept),
+            (*(axis.parts[n] for n in kept), *pieces.values()),
+            # Foreign areas that the agreement permits were reviewed when it was made.
+            (
+                *(axis.adhoc[n] for n in kept),
+                *(self._is_own(leaves, ref) and is_adhoc(ref, leaves) for leaves in pieces.values()),
+            ),
             axis.sensitive,
         )
 
+    def _pieces(
+        self, axis: GridAxis, broken: Sequence[int], atoms: Sequence[LeafSet]
+    ) -> Iterator[tuple[LeafSet, int]]:
+        """The permitted areas that the broken parts touch, each with one of those parts."""
+        for atom in atoms:
+            part = next((n for n in broken if atom & axis.parts[n]), None)
+            if part is not None:
+                yield atom, part
+
+    def _permitted_values(
+        self, axis: GridAxis, values: Sequence[object], atoms: Sequence[LeafSet]
+    ) -> set[object]:
+        """The values of one key (say the country) that permitted areas make up, whatever the other keys split."""
+        by_value: dict[object, LeafSet] = {}
+        for value, part in zip(values, axis.parts, strict=True):
+            by_value[value] = by_value[value] | part if value in by_value else part
+        return {value for value, part in by_value.items() if self._closure(part, atoms) == part}
+
+    def _is_own(self, leaves: LeafSet, ref: DimensionRef) -> bool:
+        assert self._own is not None
+        return leaves <= ref.dimension.widen(self._own)
+
     def _label(
-        self, values: Sequence[object], members: Sequence[int], leaves: LeafSet, codelist: CodeList
+        self, values: Sequence[object], whole: set[object], leaves: LeafSet, part: int, ref: DimensionRef
     ) -> object:
-        found = {values[number] for number in members}
-        if len(found) == 1:
-            return values[members[0]]
-        if not all(value is None or isinstance(value, str) for value in found):
+        value = values[part]
+        if value in whole:
+            return value
+        if not all(each is None or isinstance(each, str) for each in values):
             return None
         assert self._terms is not None
+        codelist = ref.dimension.codelist
+        assert codelist is not None
+        if self._is_own(leaves, ref):
+            return f"{value or 'other'} (own areas)"
         level = codelist.level(self._terms.elsewhere)
-        named = found <= set(codelist.leaf_level.names) | {None}
+        named = set(values) <= {*codelist.leaf_level.names, *_names(codelist), None}
         source = level.names if named else level.codes
         inside = [leaf for leaf in leaves if leaf < codelist.size and source[leaf]]
         nodes = list(dict.fromkeys(str(source[leaf]) for leaf in inside))
-        whole = sum(code in nodes for code in map(str, source)) == len(inside)
-        return " + ".join(nodes) if whole else f"{' + '.join(nodes)} (elsewhere)"
+        whole_nodes = nodes and sum(code in nodes for code in map(str, source)) == len(inside)
+        return " + ".join(nodes) if whole_nodes else f"{' + '.join(nodes) or 'not known'} (elsewhere)"
+
+
+def _names(codelist: CodeList) -> set[str | None]:
+    return {name for level in codelist.levels for name in level.names}

@@ -29,7 +29,7 @@ def expand_pivots(
             return expanded
         alias = found.args.get("alias")
         replacement = exp.Subquery(this=expanded, alias=alias.copy() if alias else None)
-        if isinstance(found, exp.Pivot) and isinstance(found.parent, exp.CTE):
+        if isinstance(found, exp.Pivot) and isinstance(found.parent, exp.CTE | exp.Subquery):
             found.replace(expanded)
         else:
             found.replace(replacement)
