@@ -4,29 +4,46 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Sequence
 from decimal import Decimal
+from pathlib import Path
+from typing import Any, Protocol
 
 import duckdb
 import pyarrow as pa
 
-from catalogue.fragment import tables_of
+from catalogue.catalogue import Catalogue
+from catalogue.fragment import RawCells, tables_of
+from catalogue.models import Profile
 from catalogue.strictest import profile_for
 from connectors.duckdb import DuckDBConnector
 from connectors.sources import FileSource
 from policies.cells import ProtectedCells
 from policies.compiler import compile_query
+from policies.context import Context
 from policies.plan import CellQuery, ClearedPlan
 from policies.presentation.model import Presentation
 from policies.protect import NoiseKey, protect, ptable_of, withhold
-from tests.support.labour import LabourMarket
 
 SECRET = bytes(range(32))
 
 
-class Answerer:
-    """Answers questions about one small labour market. ``secret`` is the noise secret."""
+class Market(Protocol):
+    """A catalogue with its files in one folder, and who asks where a test does not say."""
 
-    def __init__(self, market: LabourMarket, secret: bytes = SECRET) -> None:
+    @property
+    def folder(self) -> Path: ...
+
+    @property
+    def catalogue(self) -> Catalogue: ...
+
+    def context(self, **changes: Any) -> Context: ...
+
+
+class Answerer:
+    """Answers questions about one labour market. ``secret`` is the noise secret."""
+
+    def __init__(self, market: Market, secret: bytes = SECRET) -> None:
         self.market = market
         self.secret = secret
         self.connector = DuckDBConnector(FileSource(market.folder), threads=1)
@@ -42,26 +59,41 @@ class Answerer:
     def answer(self, sql: str, **changes: object) -> pa.Table:
         """The result with its statuses; rows in the order that the presentation gives."""
         plan = self.plan(sql, **changes)
-        return self._present(plan.presentation, [self.cells(query) for query in plan.queries], plan.lookups)
+        return self.present(plan.presentation, [self.cells(query) for query in plan.queries], plan.lookups)
 
     def cells(self, query: CellQuery) -> ProtectedCells:
-        profile = profile_for(self.market.catalogue, [t.dataset for t in tables_of(query.fragment)])
-        assert profile is not None
+        profile = self.profile(query)
         if query.withheld:
             return withhold(query, profile, "")
+        raw, guards = self.raw(query)
+        return self.protected(query, raw, guards, profile)
+
+    def profile(self, query: CellQuery) -> Profile:
+        """The strictest of the profiles of all datasets that the query reads."""
+        profile = profile_for(self.market.catalogue, [table.dataset for table in tables_of(query.fragment)])
+        assert profile is not None
+        return profile
+
+    def raw(self, query: CellQuery) -> tuple[RawCells, list[RawCells]]:
+        """The true statistics of a cell query, and those of its guards."""
         deadline, cancel = time.monotonic() + 60, threading.Event()
         raw = self.connector.run(query.fragment, deadline=deadline, cancel=cancel)
-        guards = [self.connector.run(g.fragment, deadline=deadline, cancel=cancel) for g in query.guards]
+        return raw, [self.connector.run(g.fragment, deadline=deadline, cancel=cancel) for g in query.guards]
+
+    def protected(
+        self, query: CellQuery, raw: RawCells, guards: Sequence[RawCells], profile: Profile
+    ) -> ProtectedCells:
         return protect(query, raw, guards, profile, NoiseKey(self.secret, 1), ptable_of(profile))
 
     def _scalar(self, query: CellQuery, presentation: Presentation) -> Decimal | None:
-        table = self._present(presentation, [self.cells(query)], ())
+        table = self.present(presentation, [self.cells(query)], ())
         value = table.column(0)[0].as_py()
         return None if value is None else Decimal(str(value))
 
-    def _present(
-        self, presentation: Presentation, cells: list[ProtectedCells], lookups: tuple[str, ...]
+    def present(
+        self, presentation: Presentation, cells: Sequence[ProtectedCells], lookups: tuple[str, ...]
     ) -> pa.Table:
+        """What stands above the line, run over these cells."""
         connection = duckdb.connect(":memory:", config={"threads": "1"})
         try:
             for each in cells:
@@ -92,6 +124,8 @@ class Answerer:
         columns = ["b.*"]
         joins = ""
         for variable, document in dataset.document.variables.items():
+            if document.stored and document.expression is not None:
+                columns.append(f'({document.expression}) AS "{variable}"')
             if not document.stored:
                 dimension = dataset.dimension_of(variable)
                 assert dimension is not None
