@@ -142,7 +142,7 @@ class Aggregates:
                 for c, r in zip(columns, refs, strict=True)
                 if isinstance(r, OtherRef) and r.kind is Kind.UNIT
             ]
-            if len(units) == 1:
+            if len(units) == 1 and _chooses(node.expressions[0], units[0]):
                 arms = list(self._arms.present(node.expressions[0]))
         if not arms:
             raise self._unknown(node, "COUNT(DISTINCT) of anything but the unit")
@@ -163,7 +163,13 @@ class Aggregates:
                         else self._table.rows(box, value.measure)
                     )
                     terms.append(_times(value.offset, count))
-        return _total(terms)
+        return _total(terms) if terms else self._nothing(arms, rows)
+
+    def _nothing(self, arms: Sequence[Arm], rows: Region) -> exp.Expr:
+        """A sum without a term: of zeros it is zero, of no value at all it is null."""
+        if any(self._regions(arm, rows) for arm in arms):
+            return exp.Literal.number(0)
+        return exp.Null()
 
     def _mean(self, argument: exp.Expr, rows: Region) -> exp.Expr:
         arms = self._arms.of(argument)
@@ -246,6 +252,19 @@ class Aggregates:
             node,
             self._sql,
         )
+
+
+def _chooses(node: exp.Expr, unit: exp.Column) -> bool:
+    """Whether an expression is the unit or nothing, in every branch."""
+    node = bare(node)
+    if isinstance(node, exp.Case):
+        values = [branch.args["true"] for branch in node.args["ifs"]]
+        default = node.args.get("default")
+        return all(_chooses(value, unit) for value in (*values, *([default] if default else [])))
+    if isinstance(node, exp.If):
+        false = node.args.get("false")
+        return _chooses(node.args["true"], unit) and (false is None or _chooses(false, unit))
+    return isinstance(node, exp.Null) or node == unit
 
 
 def _number(value: Decimal) -> exp.Expr:

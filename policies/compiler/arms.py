@@ -78,7 +78,8 @@ class Arms:
     def _presence(self, node: exp.Expr, region: Region) -> list[Arm]:
         keys = self._refs.keys_in(node)
         if not keys:
-            return [] if isinstance(node, exp.Null) else [Arm(region, Affine(offset=Decimal(1)))]
+            absent = self._predicates.constant(node) is None
+            return [] if absent else [Arm(region, Affine(offset=Decimal(1)))]
         if len(keys) == 1:
             ref = self._refs[keys[0]]
             if isinstance(ref, MeasureRef):

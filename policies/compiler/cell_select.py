@@ -234,8 +234,6 @@ class CellSelect:
                 return child.copy()
             if isinstance(child, exp.Column) and not child.table and child.name.lower() == "all":
                 return child.copy()
-            if isinstance(child, exp.Window):
-                return map_children(child, one)
             return self._above(self._binder.mixed(child))
 
         return map_children(node, one)

@@ -11,6 +11,7 @@ from policies.compiler.errors import nearest, refuse
 from policies.compiler.refs import DimensionRef, Refs, key_of
 from policies.refusals import Code
 
+COMPARISONS = (exp.EQ, exp.NEQ, exp.NullSafeEQ, exp.NullSafeNEQ, exp.Is)
 AreaLookup = Callable[[DimensionRef, str], tuple[str, ...] | None]
 
 
@@ -22,7 +23,7 @@ def name_codes(expression: exp.Expr, refs: Refs, area: AreaLookup, sql: str) -> 
     """
 
     def one(node: exp.Expr) -> exp.Expr:
-        if isinstance(node, exp.EQ | exp.NEQ | exp.Is) and not isinstance(node.expression, exp.Null):
+        if isinstance(node, COMPARISONS) and not isinstance(node.expression, exp.Null):
             for column, other in ((node.this, node.expression), (node.expression, node.this)):
                 target = _target(column, refs)
                 if target is not None and isinstance(other, exp.Literal):
@@ -31,7 +32,10 @@ def name_codes(expression: exp.Expr, refs: Refs, area: AreaLookup, sql: str) -> 
                         other.replace(codes[0])
                         return node
                     within: exp.Expr = exp.In(this=column.copy(), expressions=codes)
-                    return exp.Not(this=within) if isinstance(node, exp.NEQ) else within
+                    if isinstance(node, exp.NullSafeEQ | exp.NullSafeNEQ):
+                        within = exp.Coalesce(this=within, expressions=[exp.false()])
+                    negated = isinstance(node, exp.NEQ | exp.NullSafeNEQ)
+                    return exp.Not(this=within) if negated else within
         if isinstance(node, exp.In) and node.args.get("expressions"):
             target = _target(node.this, refs)
             if target is not None:

@@ -13,11 +13,21 @@ from policies.compiler.errors import refuse, unsupported
 from policies.compiler.relations import UnitRelation
 from policies.compiler.scope import Scope
 from policies.compiler.subqueries import MEMBER_RULE
-from policies.compiler.trees import bare, conjuncts, map_children
+from policies.compiler.trees import bare, conjuncts, map_children, rows_compared
 from policies.refusals import Code
 
 if TYPE_CHECKING:
     from policies.compiler.queries import Environment, QueryCompiler
+
+
+def _only_truth_matters(node: exp.Expr) -> bool:
+    """Whether false and null come to the same where a condition stands: nothing negates it or shows it."""
+    while isinstance(node.parent, exp.Paren | exp.And | exp.Or):
+        node = node.parent
+    parent = node.parent
+    if isinstance(parent, exp.If):
+        return node.arg_key == "this" and not (isinstance(parent.parent, exp.Case) and parent.parent.this)
+    return isinstance(parent, exp.Where)
 
 
 class Binder:
@@ -50,6 +60,7 @@ class Binder:
         def again(child: exp.Expr) -> exp.Expr:
             return self._bind(child, below, expanding)
 
+        node = rows_compared(node)
         if isinstance(node, exp.Column):
             return self._column(node, below, expanding)
         if isinstance(node, exp.Window):
@@ -105,14 +116,34 @@ class Binder:
             return exp.In(this=bound, expressions=literals) if literals else exp.false()
         if len(inside.expressions) != 1:
             raise unsupported("IN needs one column.", MEMBER_RULE, node, self._scope.sql)
+        distinct = inside.args.get("distinct")
+        if distinct is not None and not distinct.args.get("on"):
+            # What is in a set is in it once or often alike.
+            inside = inside.copy()
+            inside.set("distinct", None)
         relation = self._compiler.units(inside, self._environment, node)
         key = next(iter(relation.columns.values()))
-        return self._compiler.memberships(relation).column(bare(bound), relation, key, self._scope.refs, node)
+        memberships = self._compiler.memberships(relation)
+        found = memberships.column(bare(bound), relation, key, self._scope.refs, node)
+        if not _only_truth_matters(node) and any(
+            memberships.nullable(each, refs)
+            for each, refs in ((bare(bound), self._scope.refs), (key, relation.refs))
+        ):
+            raise unsupported(
+                "IN is neither true nor false for a key that is null, and one of these keys may be.",
+                "Use NOT EXISTS (SELECT 1 FROM other WHERE other.key = this.key), which is true where there is no key.",
+                node,
+                self._scope.sql,
+            )
+        return found
 
     def _exists(self, node: exp.Exists, inside: exp.Select) -> exp.Expr:
-        if inside.args.get("group") or inside.args.get("having") or inside.args.get("joins"):
+        plain = {"kind", "expressions", "from_", "where", "distinct", "order"}
+        extra = {part for part, value in inside.args.items() if value and part not in plain}
+        from_ = inside.args.get("from_")
+        if extra or from_ is None or any(item.find(exp.AggFunc) for item in inside.expressions):
             raise unsupported("EXISTS is a plain SELECT here.", MEMBER_RULE, node, self._scope.sql)
-        alias, relation = self._compiler.source(inside.args["from_"].this, self._environment)
+        alias, relation = self._compiler.source(from_.this, self._environment)
         if not isinstance(relation, UnitRelation):
             raise unsupported("EXISTS reads a dataset here.", MEMBER_RULE, node, self._scope.sql)
         inner = Scope(self._scope.sql, relation.refs, {alias: dict(relation.columns)})

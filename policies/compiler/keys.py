@@ -14,6 +14,7 @@ from policies.compiler.predicates import Predicates
 from policies.compiler.refs import DimensionLike, DimensionRef, MemberRef, full_of
 from policies.compiler.trees import bare
 from policies.plan import Box, GridAxis, GridBlock, KeyColumn
+from policies.protect.grid import carried
 from policies.refusals import Code
 
 MAXIMUM_SETS = 64
@@ -122,6 +123,15 @@ def bind_keys(expressions: Sequence[exp.Expr], predicates: Predicates) -> list[K
                 expression,
                 predicates.sql,
             )
+        if not carried(result.type):
+            raise refuse(
+                Code.UNSUPPORTED_SYNTAX,
+                f"A group can't be of type {result.type}.",
+                "Groups are texts, numbers, truth values, dates or times.",
+                "Group by the code itself and make the value around the groups, in the select list.",
+                expression,
+                predicates.sql,
+            )
         title = _title(dimension, expression)
         keys.append(Key(f"k{number}", dimensions[0], expression, result.values, result.type, title))
     return keys
@@ -178,5 +188,5 @@ def is_adhoc(ref: object, leaves: LeafSet) -> bool:
 
 
 def _comparable(value: object) -> object:
-    """Equal values of different types (1 and True) are different keys."""
-    return (type(value).__name__, value)
+    """Equal values of different types (1 and True) are different keys; NaN is one key, as it is in SQL."""
+    return (type(value).__name__, value if value == value else "NaN")

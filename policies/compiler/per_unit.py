@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlglot import exp
 
-from policies.compiler.errors import refuse
+from policies.compiler.errors import refuse, unsupported
 from policies.compiler.expressions import Binder
 from policies.compiler.refs import Kind, OtherRef, key_of
 from policies.compiler.relations import UnitRelation
@@ -19,7 +19,8 @@ def groups_by_unit(node: exp.Select, binder: Binder, relation: UnitRelation) -> 
     group = node.args.get("group")
     if group is None:
         return False
-    for item in group.expressions:
+    for typed in group.expressions:
+        item = _at_position(typed, node)
         if not isinstance(item, exp.Column):
             continue
         bound = binder.below(item)
@@ -34,8 +35,31 @@ def groups_by_unit(node: exp.Select, binder: Binder, relation: UnitRelation) -> 
                     item,
                     binder.sql,
                 )
+            _check_plain(node, group, binder.sql)
             return True
     return False
+
+
+def _at_position(item: exp.Expr, node: exp.Select) -> exp.Expr:
+    """The expression that ``GROUP BY 1`` names."""
+    columns: list[exp.Expr] = node.expressions
+    if isinstance(item, exp.Literal) and item.name.isdigit() and 1 <= int(item.name) <= len(columns):
+        return columns[int(item.name) - 1].unalias()
+    return item
+
+
+def _check_plain(node: exp.Select, group: exp.Group, sql: str) -> None:
+    """One row in, one row out: nothing that repeats, drops or picks units."""
+    repeated = any(group.args.get(part) for part in ("rollup", "cube", "grouping_sets"))
+    repeated |= any(isinstance(item, exp.Rollup | exp.Cube | exp.GroupingSets) for item in group.expressions)
+    picked = [part for part in ("distinct", "limit", "offset", "qualify") if node.args.get(part) is not None]
+    if repeated or picked:
+        raise unsupported(
+            "Groups per unit are plain here: without totals, DISTINCT, LIMIT, OFFSET or QUALIFY.",
+            "Group by the unit and its columns alone, and aggregate over that.",
+            node.args[picked[0]] if picked else group,
+            sql,
+        )
 
 
 def per_unit_columns(node: exp.Select, binder: Binder, sql: str) -> dict[str, exp.Expr]:
@@ -55,10 +79,17 @@ def per_unit_having(node: exp.Select, binder: Binder, sql: str) -> list[exp.Expr
 def _of_one_row(node: exp.Expr, sql: str) -> exp.Expr:
     """An aggregate over exactly one row, as an expression of that row."""
     if isinstance(node, exp.Filter):
-        return exp.Case(ifs=[exp.If(this=node.expression.this, true=_of_one_row(bare(node.this), sql))])
+        aggregate = bare(node.this)
+        row = exp.Case(ifs=[exp.If(this=node.expression.this, true=_of_one_row(aggregate, sql))])
+        if isinstance(aggregate, exp.Count | exp.CountIf):
+            row.set("default", exp.Literal.number(0))
+        return row
     if isinstance(node, _IDENTITIES) and not isinstance(node.this, exp.Distinct):
         argument: exp.Expr = node.this
         return argument
+    if isinstance(node, exp.CountIf):
+        met = exp.If(this=node.this, true=exp.Literal.number(1))
+        return exp.Case(ifs=[met], default=exp.Literal.number(0))
     if isinstance(node, exp.Count):
         argument = node.this
         one, zero = exp.Literal.number(1), exp.Literal.number(0)

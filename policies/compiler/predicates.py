@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 
 from sqlglot import exp
 
@@ -11,6 +12,7 @@ from catalogue.leaves import LeafSet
 from policies.boxes import EVERYWHERE, Region, intersect, union
 from policies.compiler.errors import refuse
 from policies.compiler.leaf_engine import Evaluation, constant, evaluate
+from policies.compiler.parse import position_of
 from policies.compiler.refs import DimensionLike, DimensionRef, MeasureRef, Refs, key_of
 from policies.compiler.trees import bare
 from policies.plan import Box
@@ -45,20 +47,29 @@ class Predicates:
     def leaves(self, key: str, term: exp.Expr) -> LeafSet:
         """The leaves of one dimension for which ``term`` is true."""
         dimension = self._dimension(key, term)
-        values = self.values(dimension, term).values
+        values = self.values(dimension, _truth(term)).values
         return LeafSet.of((i for i, value in enumerate(values) if value is True), len(values))
 
     def values(self, dimension: DimensionLike, expression: exp.Expr) -> Evaluation:
         text = (dimension.key, expression.sql(dialect="duckdb"))
         if text not in self._cache:
-            try:
+            with self._placed(expression):
                 self._cache[text] = evaluate(dimension, [expression])[0]
-            except RefusalError as error:
-                refusal = error.refusals[0]
-                raise refuse(
-                    refusal.code, refusal.message, refusal.rule, refusal.remedy, expression, self.sql
-                ) from None
         return self._cache[text]
+
+    def constant(self, expression: exp.Expr) -> object:
+        """The value of an expression that reads no column. Raises RefusalError where it has none."""
+        with self._placed(expression):
+            return constant(expression)
+
+    @contextmanager
+    def _placed(self, expression: exp.Expr) -> Iterator[None]:
+        """Refusals of the leaf engine, which knows no places, at the place of the expression."""
+        try:
+            yield
+        except RefusalError as error:
+            refusal = replace(error.refusals[0], position=position_of(expression, self.sql))
+            raise RefusalError(refusal) from None
 
     def _dimension(self, key: str, node: exp.Expr) -> DimensionLike:
         dimension = self.refs.dimension(key)
@@ -88,7 +99,7 @@ class Predicates:
         term = bare(term)
         keys = self.refs.keys_in(term)
         if not keys:
-            return EVERYWHERE if constant(term) is True else ()
+            return EVERYWHERE if self.constant(_truth(term)) is True else ()
         if len(keys) == 1:
             return self._single(keys[0], term)
         if isinstance(term, exp.And):
@@ -97,8 +108,6 @@ class Predicates:
             return self._bounded(union(self._term(term.this), self._term(term.expression)), term)
         if isinstance(term, exp.Not):
             return self._negated(bare(term.this), term)
-        if isinstance(term, exp.In) and isinstance(bare(term.this), exp.Tuple):
-            return self._term(_expand_tuples(term))
         raise self._not_a_box(term)
 
     def _negated(self, inner: exp.Expr, term: exp.Expr) -> Region:
@@ -113,7 +122,7 @@ class Predicates:
     def _single(self, key: str, term: exp.Expr) -> Region:
         dimension = self._dimension(key, term)
         if isinstance(dimension, DimensionRef) and dimension.dimension.grid is not None:
-            inexact = self.values(dimension, term).inexact
+            inexact = self.values(dimension, _truth(term)).inexact
             if len(inexact) > 4:
                 raise refuse(
                     Code.PREDICATE_NOT_BOX,
@@ -144,17 +153,6 @@ class Predicates:
         )
 
 
-def _expand_tuples(term: exp.In) -> exp.Expr:
-    columns = bare(term.this).expressions
-    rows = [bare(row) for row in term.expressions]
-    return exp.or_(
-        *(
-            exp.and_(
-                *(
-                    exp.EQ(this=c.copy(), expression=v.copy())
-                    for c, v in zip(columns, row.expressions, strict=True)
-                )
-            )
-            for row in rows
-        )
-    )
+def _truth(term: exp.Expr) -> exp.Expr:
+    """A term as DuckDB reads it in a condition, where a number is true unless it is zero."""
+    return exp.cast(term.copy(), exp.DType.BOOLEAN)

@@ -195,7 +195,7 @@ class QueryCompiler:
         found = [self.source(source, environment)[1] for source in sources if _is_relation(source)]
         if not any(isinstance(relation, UnitRelation) for relation in found):
             return PresentedRelation(self._present_select(node, environment))
-        joiner = Joiner(self.sql, lambda source: self.source(source, environment))
+        joiner = Joiner(self.sql, lambda source: self.source(source, environment), self.area)
         scope, relation = joiner.scope(node)
         aliases = {item.alias.lower(): item.this for item in node.expressions if isinstance(item, exp.Alias)}
         binder = Binder(self, environment, scope, aliases)
@@ -232,7 +232,8 @@ class QueryCompiler:
                 if any(item.args.get(part) for part in ("except_", "replace", "rename")):
                     raise unsupported("A changed star.", "Name the columns.", item, self.sql)
                 table = item.table if isinstance(item, exp.Column) else None
-                columns.update(scope.columns(table or None))
+                for name, bound in scope.columns(table or None):
+                    _add_column(columns, name, bound)
                 continue
             if item.find(exp.Window):
                 raise refuse(
@@ -244,7 +245,8 @@ class QueryCompiler:
                     self.sql,
                 )
             inner = item.this if isinstance(item, exp.Alias) else item
-            columns[item.alias_or_name.lower() or inner.sql(dialect="duckdb")] = binder.below(inner)
+            name = item.alias_or_name.lower() or inner.sql(dialect="duckdb").lower()
+            _add_column(columns, name, binder.below(inner))
         return replace(relation, columns=columns)
 
     def _present_select(self, node: exp.Select, environment: Environment) -> exp.Select:
@@ -303,6 +305,7 @@ class QueryCompiler:
             or node.args.get("distinct")
             or left.base.name != right.base.name
             or not same_columns
+            or not left.refs.include(right.refs)
         ):
             raise refuse(
                 Code.UNION_NOT_DISJOINT,
@@ -356,7 +359,7 @@ class QueryCompiler:
                 select,
                 self.sql,
             ) from None
-        return [exp.convert(value) for value in values if isinstance(value, str | int)]
+        return [exp.convert(value) for value in values]
 
     def stage(self, node: exp.Expr, environment: Environment, place: exp.Expr) -> exp.Expr:
         """A scalar subquery below the line: the literal that its protected answer was, or a placeholder."""
@@ -424,6 +427,14 @@ class QueryCompiler:
             ("custom_area", f"{area.title}: {len(area.codes)} areas, aggregated at the source")
         )
         return tuple(area.codes)
+
+
+def _add_column(columns: dict[str, exp.Expr], name: str, bound: exp.Expr) -> None:
+    """Under its name; one that is there already is numbered, as DuckDB numbers it."""
+    unique, number = name, 1
+    while unique in columns:
+        unique, number = f"{name}_{number}", number + 1
+    columns[unique] = bound
 
 
 def _is_relation(node: exp.Expr) -> bool:

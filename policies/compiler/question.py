@@ -67,7 +67,8 @@ def _set(name: str, leaves: LeafSet, dataset: BoundDataset, catalogue: Catalogue
 
 def describe_leaves(dimension: Dimension, leaves: LeafSet) -> str:
     """A set of leaves in words: a node's or grouping's name, a range, a short list, or how many of how many."""
-    null = dimension.null_leaf
+    # A dimension that is reached by an outer join has one leaf more than its own dataset knows: no partner, null.
+    null = dimension.null_leaf if leaves.size == dimension.size else leaves.size - 1
     rest = leaves if null is None else LeafSet(leaves.mask & ~(1 << null), leaves.size)
     missing = " or not known" if null is not None and null in leaves else ""
     if not rest:

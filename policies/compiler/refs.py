@@ -116,6 +116,14 @@ class Refs:
         self._by_key.setdefault(ref.key, ref)
         return ref.key
 
+    def include(self, other: Refs) -> bool:
+        """Take over the references of another branch over the same dataset, unless a key means another thing there:
+        what an inner join reaches is never null, what an outer join reaches may be."""
+        if any(self._by_key.get(key, ref) != ref for key, ref in other._by_key.items()):
+            return False
+        self._by_key.update(other._by_key)
+        return True
+
     def __getitem__(self, key: str) -> Ref:
         return self._by_key[key]
 

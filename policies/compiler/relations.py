@@ -11,7 +11,7 @@ from catalogue.catalogue import BoundDataset
 from catalogue.codelists import CodeList
 from catalogue.fragment import Field
 from catalogue.models import Agreement, Relationship, Role
-from policies.compiler.errors import unsupported
+from policies.compiler.errors import refuse, unsupported
 from policies.compiler.refs import (
     VALUE,
     DimensionRef,
@@ -23,6 +23,7 @@ from policies.compiler.refs import (
     column,
     key_of,
 )
+from policies.refusals import Code, RefusalError
 
 
 @dataclass(frozen=True)
@@ -127,6 +128,9 @@ def reroot(
     ``same_unit`` says that they lead from a unit to a row about that same unit.
     """
 
+    if relation.alternatives:
+        raise union_inside(None, "")
+
     def moved(expression: exp.Expr) -> exp.Expr:
         def one(node: exp.Expr) -> exp.Expr:
             if not isinstance(node, exp.Column):
@@ -153,6 +157,18 @@ def reroot(
         relation.base,
         {name: moved(expression) for name, expression in relation.columns.items()},
         tuple(moved(conjunct) for conjunct in relation.where),
+    )
+
+
+def union_inside(node: exp.Expr | None, sql: str) -> RefusalError:
+    """The refusal of a UNION ALL of unit rows where it is joined or looked up in."""
+    return refuse(
+        Code.UNION_NOT_DISJOINT,
+        "A UNION ALL of unit rows can be aggregated, but neither joined nor looked up in.",
+        "A set operation over unit rows must not count anybody twice.",
+        "Use one SELECT with the conditions joined by OR.",
+        node,
+        sql,
     )
 
 

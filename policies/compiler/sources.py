@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from sqlglot import exp
 
 from catalogue.models import Relationship
+from policies.compiler.codes import AreaLookup, name_codes
 from policies.compiler.errors import refuse
 from policies.compiler.refs import DimensionRef, OtherRef, Refs, column, key_of
 from policies.compiler.relations import (
@@ -29,8 +30,9 @@ JOIN_RULE = (
 
 @dataclass(frozen=True)
 class Step:
-    """A declared many-to-one step, and the path to it from the base dataset."""
+    """A declared many-to-one step, the path to it from the base dataset, and the equality that spells it out."""
 
+    pair: tuple[exp.Expr, exp.Expr]
     path: tuple[str, ...]
     relationship: Relationship
     same_unit: bool
@@ -39,9 +41,12 @@ class Step:
 class Joiner:
     """Builds the scope of one SELECT over unit rows, source by source."""
 
-    def __init__(self, sql: str, resolve: Callable[[exp.Expr], tuple[str, Relation]]) -> None:
+    def __init__(
+        self, sql: str, resolve: Callable[[exp.Expr], tuple[str, Relation]], area: AreaLookup
+    ) -> None:
         self._sql = sql
         self._resolve = resolve
+        self._area = area
         self._used: list[set[exp.Expr]] = []
 
     def consumed(self, term: exp.Expr) -> bool:
@@ -61,9 +66,9 @@ class Joiner:
             )
             if swapped is None or swapped.side:
                 raise self._refused(select)
-            joins[joins.index(swapped)] = exp.Join(
-                this=first, on=swapped.args.get("on"), using=swapped.args.get("using")
-            )
+            turned = swapped.copy()
+            turned.set("this", first.copy())
+            joins[joins.index(swapped)] = turned
             alias, relation = self._resolve(swapped.this)
         if not isinstance(relation, UnitRelation):
             raise self._refused(select)
@@ -86,9 +91,8 @@ class Joiner:
             raise self._refused(join)
         pairs = self._pairs(join, where)
         step = self._step(scope, alias, other, base, pairs)
-        if not join.args.get("on") and not join.args.get("using"):
-            self._used += [{left, right} for left, right in pairs]
         if step is not None:
+            self._use(join, step)
             moved = reroot(other, base.refs, step.path, side == "LEFT", step.same_unit)
             if side == "LEFT" and (
                 other.where or (join.args.get("on") and len(list(conjuncts(join.args["on"]))) > 1)
@@ -99,7 +103,7 @@ class Joiner:
             result = base.and_where(moved.where)
             if side != "LEFT":
                 result = result.and_where([matched(base.refs, step.relationship, step.path)])
-            return result.and_where(self._rest(scope, join, pairs))
+            return result.and_where(self._rest(scope, join, step.pair))
         return self._swap(scope, base_alias, base, alias, other, join, pairs, side)
 
     def _swap(
@@ -122,11 +126,19 @@ class Joiner:
         scope.refs = other.refs
         scope.sources = {base_alias: moved.columns, alias: dict(other.columns)}
         self._merge_using(scope, join)
+        self._use(join, step)
         result = other.and_where([*moved.where, matched(other.refs, step.relationship, step.path)])
-        return result.and_where(self._rest(scope, join, pairs))
+        return result.and_where(self._rest(scope, join, step.pair))
+
+    def _use(self, join: exp.Join, step: Step) -> None:
+        """The key of a comma join stands in WHERE; there it says no more than that the rows meet."""
+        if not join.args.get("on") and not join.args.get("using"):
+            self._used.append(set(step.pair))
 
     def _pairs(self, join: exp.Join, where: list[exp.Expr]) -> list[tuple[exp.Expr, exp.Expr]]:
         using = join.args.get("using") or ()
+        if len(using) > 1:
+            raise self._refused(join)
         if using:
             return [(exp.column(item.name), exp.column(item.name)) for item in using]
         terms = list(conjuncts(join.args["on"])) if join.args.get("on") else where
@@ -163,7 +175,7 @@ class Joiner:
                     ):
                         own = base.base.document.unit.expression
                         same_unit = not source.path and _expression(source) == own
-                        return Step((*source.path, name), relationship, same_unit)
+                        return Step((left, right), (*source.path, name), relationship, same_unit)
         return None
 
     def _lookup(
@@ -193,7 +205,7 @@ class Joiner:
                 ):
                     self._merge_using(scope, join)
                     scope.sources[alias] = {name: column(ref.key, name) for name in lookup.columns}
-                    terms = self._rest(scope, join, [(left, right)])
+                    terms = self._rest(scope, join, (left, right))
                     if join.side:
                         if terms:
                             raise self._refused(join)
@@ -202,18 +214,18 @@ class Joiner:
                     return base.and_where([present, *terms])
         raise self._refused(join)
 
-    def _rest(self, scope: Scope, join: exp.Join, used: list[tuple[exp.Expr, exp.Expr]]) -> list[exp.Expr]:
+    def _rest(self, scope: Scope, join: exp.Join, used: tuple[exp.Expr, exp.Expr]) -> list[exp.Expr]:
         """What else stands in ON, bound."""
         if not join.args.get("on"):
             return []
-        sides = [{left, right} for left, right in used]
         rest = []
         for term in conjuncts(join.args["on"]):
-            if isinstance(term, exp.EQ) and {bare(term.this), bare(term.expression)} in sides:
+            if isinstance(term, exp.EQ) and {bare(term.this), bare(term.expression)} == set(used):
                 continue
             if term.find(exp.Subquery, exp.Exists, exp.Select):
                 raise self._refused(join)
-            rest.append(term.transform(lambda n: scope.resolve(n) if isinstance(n, exp.Column) else n))
+            bound = term.transform(lambda n: scope.resolve(n) if isinstance(n, exp.Column) else n)
+            rest.append(name_codes(bound, scope.refs, self._area, self._sql))
         return rest
 
     def _merge_using(self, scope: Scope, join: exp.Join) -> None:

@@ -15,7 +15,7 @@ from policies.compiler.fragments import FragmentBuilder, table_of
 from policies.compiler.keys import is_adhoc
 from policies.compiler.predicates import Predicates
 from policies.compiler.refs import MEMBER, MemberRef, OtherRef, Refs, column, key_of
-from policies.compiler.relations import UnitRelation
+from policies.compiler.relations import UnitRelation, union_inside
 from policies.plan import Box
 from policies.refusals import Code, RefusalError
 
@@ -40,6 +40,8 @@ class Memberships:
         here, there = self._identifier(outer, refs, node), self._identifier(key, inner.refs, node)
         if not self._declared(here, there):
             raise self._refused(node)
+        if inner.alternatives:
+            raise union_inside(node, self.sql)
         predicates = Predicates(inner.refs, self.sql)
         region = predicates.region(inner.where)
         if len(region) != 1:
@@ -64,6 +66,11 @@ class Memberships:
         title = f"found in {inner.base.document.title}"
         ref = MemberRef(f"@member.{inner.base.name}.{digest}", membership, adhoc, title)
         return column(refs.add(ref), MEMBER)
+
+    def nullable(self, node: exp.Expr, refs: Refs) -> bool:
+        """Whether an identifier may be null, by itself or because a join found no partner."""
+        ref = refs[key_of(node)] if isinstance(node, exp.Column) else None
+        return isinstance(ref, OtherRef) and (ref.dataset.variable(ref.name).nullable or bool(ref.path))
 
     def _identifier(self, node: exp.Expr, refs: Refs, place: exp.Expr) -> OtherRef:
         if isinstance(node, exp.Column):

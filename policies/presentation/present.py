@@ -11,8 +11,10 @@ from policies.presentation.allow import check, one_select, verify_all_with_duckd
 from policies.presentation.bind import DIALECT, bind
 from policies.presentation.clock import bind_clock
 from policies.presentation.model import OutputColumn, Presentation, Relation
+from policies.presentation.refuse import refuse
 from policies.presentation.scope import ROWS, Columns, companion, named, quoted, unnamed
 from policies.presentation.status import add_statuses
+from policies.refusals import Code
 
 
 def present(
@@ -45,7 +47,13 @@ def _finished(
 ) -> tuple[exp.Select, tuple[OutputColumn, ...]]:
     """The query under its output names, with a status column, never NULL, for every one of them."""
     if len(output_names) != len(columns):
-        raise ValueError("one output name is needed for each column")
+        raise refuse(
+            Code.AMBIGUOUS_COLUMN,
+            query,
+            "Two columns of a derived table or CTE have the same name.",
+            "Every name above the line is a column of a CTE, a derived table or an aggregate of this query.",
+            "Give each column of the derived table or CTE an alias of its own.",
+        )
     names = _distinct(output_names)
     outputs = tuple(OutputColumn(name, companion(name)) for name in names)
     statuses = {own: status for own, status in columns.items() if status}

@@ -149,13 +149,23 @@ def arrow_type(name: str) -> pa.DataType:
     >>> arrow_type("DECIMAL(10,2)")
     Decimal128Type(decimal128(10, 2))
     """
+    if not carried(name):
+        raise ProtectError(ProtectFault.PLAN, "a key column has a type that cells do not carry")
     upper = name.upper()
     if upper.startswith("DECIMAL("):
         precision, scale = upper.removeprefix("DECIMAL(").removesuffix(")").split(",")
         return pa.decimal128(int(precision), int(scale))
-    if upper not in _ARROW_TYPES:
-        raise ProtectError(ProtectFault.PLAN, "a key column has a type that cells do not carry")
     return _ARROW_TYPES[upper]
+
+
+def carried(name: str) -> bool:
+    """Whether key columns can have this DuckDB type.
+
+    >>> carried("DECIMAL(10,2)"), carried("INTEGER[]")
+    (True, False)
+    """
+    upper = name.upper()
+    return upper in _ARROW_TYPES or (upper.startswith("DECIMAL(") and upper.endswith(")"))
 
 
 def _length(shape: tuple[int, ...], position: int) -> int:

@@ -66,4 +66,23 @@ select * from (select region, sex, count(*) n from people group by 1, 2) pivot (
 pivot (select region, sex, avg(pay) p, count(*) n from people group by 1, 2) on sex in ('F', 'M') using sum(n) as n, max(p) as pay
 ;
 select e.size_band, l.level, count(distinct l.person_id) from learners l join people p on l.person_id = p.person_id join employers e on p.employer_id = e.employer_id group by 1, 2;
-select l.level, avg(p.pay) from learners l join people p using (person_id) group by 1
+select l.level, avg(p.pay) from learners l join people p using (person_id) group by 1;
+select count(*) filter (where case when age > 30 then true end) from people where age or sex = 'F';
+select count(*) from people where 1 and sex = 'F';
+select count(*) from people where (region, work_region) not in (('E12N', 'E12S'), ('W92', 'W92'));
+select count(*) from people where not ((work_region, sex) in (('E12N', 'F')));
+select count(*) from people where (region, sex) = ('E12N', 'F');
+select count(*) from people where person_id in (select distinct person_id from learners);
+select count(*) from people where age in (select value * 1.0 from age);
+select avg(n), sum(m) from (select person_id, count(*) filter (where sex = 'F') n, count_if(age > 30) m from people group by 1);
+select x, x_1, count(*) from (select region x, sex x from people) a group by 1, 2;
+select count(*) from (select sex from people where region = 'E12N' union all select sex from people p where region = 'E12S' and exists (select 1 from learners l where l.person_id = p.person_id));
+select count(*) from people p where exists (select 1 from learners l where l.person_id = p.person_id) and region = 'E12N';
+select count(null + 1), count(1 + 1), count(null) from people;
+select region, sum(count(*)) over () from people group by region order by sum(count(*)) over (), region;
+select region, count(*) n from people group by region order by rank() over (order by n), region;
+select sum(pay) filter (where false), sum(null), sum(0), count(*) filter (where false), avg(pay) filter (where false) from people;
+select isnan(a), n from (select case when age > 30 then 'nan'::double else 1 end a, count(*) n from people group by 1);
+select e.size_band, count(*) from people p left join employers e using (employer_id) where e.size_band is null group by 1;
+select count(*) from people p left join employers e using (employer_id) where e.size_band <> 'S' or e.size_band is null;
+select count(*) filter (where employer_id in (select employer_id from employers where size_band = 'S')) from people
