@@ -187,7 +187,7 @@ class Terminal:
         shown = [self.place.short(word) if isinstance(word, Path) else word for word in words]
         person = ["--person", who] if who else []
         say()
-        say(f"$ federation {shlex.join([*shown, *person])}", "bold cyan")
+        say(f"$ federation {' '.join(map(quoted, [*shown, *person]))}", "bold cyan")
         sys.stdout.flush()
         environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("FEDERATION_")},
@@ -207,10 +207,29 @@ class Terminal:
         say(f"$ cat {self.place.short(file)}", "bold cyan")
         say(file.read_text().rstrip())
 
+    def change(self, saved: Path, tampered: Path) -> None:
+        """Put a 9 before the first figure of a saved answer, in a copy."""
+        edit = '2s/,"",/,"",9/'
+        say()
+        say(f"$ sed '{edit}' {self.place.short(saved)} > {self.place.short(tampered)}", "bold cyan")
+        with tampered.open("wb") as copy:
+            subprocess.run(["sed", edit, saved], stdout=copy, check=True)
+
     def waiting(self, who: str) -> str:
         """The number of the newest request that waits for a custodian, which a person would copy."""
         with connect(self.place.url, person=who) as session:
             return session.requests("submitted")[0].id
+
+
+def quoted(word: str) -> str:
+    """A word as a person would quote it for the shell.
+
+    >>> print(quoted("WHERE a = 'x'"), quoted("two words"), quoted("one"))
+    "WHERE a = 'x'" 'two words' one
+    """
+    if "'" in word and not set(word) & set('"$`\\!'):
+        return f'"{word}"'
+    return shlex.quote(word)
 
 
 def journey(place: Place) -> None:
@@ -237,9 +256,9 @@ def journey(place: Place) -> None:
     _step(4, "Grace decides for the learner records. She sees what is asked, and what would run.")
     request = terminal.waiting("grace")
     terminal.type("grace", "requests", request)
-    terminal.type("grace", "approve", request, "--reason", "Counts within the agreement")
+    terminal.type("grace", "approve", request, "--reason", "Within the agreement")
     say("\nOwen decides for the survey.")
-    terminal.type("owen", "approve", terminal.waiting("owen"), "--reason", "Medians within the agreement")
+    terminal.type("owen", "approve", terminal.waiting("owen"), "--reason", "Within the agreement")
 
     _step(5, "Priya repeats her commands, and has her answers. Marks say what was withheld.")
     terminal.type("priya", "query", f"@{place.short(learners)}")
@@ -252,9 +271,7 @@ def journey(place: Place) -> None:
 
     _step(7, "Anybody can verify the answer. A copy with one figure changed does not pass.")
     terminal.type("", "verify", saved)
-    header, first, *rest = saved.read_text().splitlines(keepends=True)
-    tampered.write_text("".join([header, first.replace(",", ",9", 2).replace(",9", ",", 1), *rest]))
-    say(f"\n(Somebody puts a 9 before the first figure, in {place.short(tampered)}.)", "dim")
+    terminal.change(saved, tampered)
     terminal.type(
         "", "verify", tampered, "--statement", saved.with_name(saved.name + ".jws"), expect=ExitCode.REFUSED
     )

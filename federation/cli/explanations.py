@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -54,7 +55,7 @@ def show(
     _sql(asked)
     output.heading("SQL sent to the source")
     for statement in source:
-        _sql(statement)
+        _sql(folded(statement))
     output.heading("SQL that presents the protected cells")
     _sql(presentation)
     output.heading("Rules that apply")
@@ -62,8 +63,29 @@ def show(
         output.indented(f"• {rule}: {effect}")
 
 
+_TEXT = r"'(?:[^']|'')*'"
+_LITERAL = rf"(?:{_TEXT}|-?\d+)"
+_LIST = re.compile(rf"{_TEXT}|\(\s*(?P<list>{_LITERAL}(?:,\s*{_LITERAL})+)\s*\)")
+"""A text literal, which stays as it is, or a list of literals."""
+
+
+def folded(sql: str) -> str:
+    """SQL with lists of literals in one line each, for a list of codes is not to be read one a line.
+
+    >>> folded("a IN (\\n  'x',\\n  'y'\\n)")
+    "a IN ('x', 'y')"
+    """
+    return _LIST.sub(_folded, sql)
+
+
+def _folded(found: re.Match[str]) -> str:
+    listed = found["list"]
+    return found[0] if listed is None else f"({', '.join(re.findall(_LITERAL, listed))})"
+
+
 def _sql(text: str) -> None:
     highlighter = Syntax("", "sql", theme="ansi_light", background_color="default")
     shown = highlighter.highlight(output.clean(text.strip()))
     shown.rstrip()
+    shown.no_wrap = False  # a reviewer sees all of it, however narrow the terminal
     output.emit(Padding(shown, (0, 0, 0, 2), expand=False))

@@ -88,7 +88,7 @@ def excerpt(sql: str, fault: Fault, width: int) -> Sequence[str]:
     >>> excerpt("SELECT regoin FROM people", Fault("", "", line=1, column=8), 40)
     ('SELECT regoin FROM people', '       ^')
     >>> excerpt("SELECT regoin FROM people", Fault("", "", line=1, column=20), 12)
-    ('…oin FROM p…', '          ^')
+    ('…in FROM pe…', '         ^')
     """
     lines = sql.splitlines()
     if fault.line is None or fault.column is None or not 0 < fault.line <= len(lines):
