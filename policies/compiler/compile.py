@@ -265,8 +265,16 @@ def _binding_refusal(error: duckdb.Error, tree: exp.Query, sql: str, tables: Tab
         node = next((c for c in tree.find_all(exp.Column) if c.name.lower() == quoted.lower()), tree)
         remedy = did_you_mean(quoted, {column for columns in tables.values() for column in columns})
         message = f"There is no column “{quoted}” here" if quoted else message
+    elif "must appear in the GROUP BY" in message:
+        code = Code.ROW_LEVEL
+        remedy = "Add it to GROUP BY, or aggregate it."
+        quoted = message.split('"')[1] if '"' in message else ""
+        node = next((c for c in tree.find_all(exp.Column) if c.name.lower() == quoted.lower()), tree)
+        message = f"“{quoted}” is neither grouped nor aggregated"
     elif "mbiguous" in message:
         code = Code.AMBIGUOUS_COLUMN
+        quoted = message.split('"')[1] if '"' in message else ""
+        node = next((c for c in tree.find_all(exp.Column) if c.name.lower() == quoted.lower()), tree)
         remedy = "Put the table's name and a full stop before the column."
     return refuse(
         code, message.rstrip(".") + ".", "The query must hold together in DuckDB's SQL.", remedy, node, sql

@@ -174,7 +174,9 @@ def _syntax(error: ParseError, sql: str) -> Refusal:
     position = None
     if line and column:
         lines = sql.split("\n")
-        offset = sum(len(text) + 1 for text in lines[: line - 1]) + max(0, column - 1)
+        # The parser counts to the end of the token that it stumbled over.
+        token = len(detail.get("highlight") or "x")
+        offset = sum(len(text) + 1 for text in lines[: line - 1]) + max(0, column - token)
         position = position_at(sql, min(offset, max(0, len(sql) - 1)))
     return Refusal(
         Code.SQL_SYNTAX,
