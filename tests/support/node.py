@@ -158,7 +158,7 @@ node: test_node
 title: Test node
 environment: test
 sources: {{duckdb: {{kind: duckdb, directory: data, threads: 1}}}}
-limits: {{run_workers: 1, compile_workers: 1, lease_seconds: 2}}
+limits: {{run_workers: 1, compile_workers: 1, lease_seconds: 5}}
 identity:
   persons:
     - {{person: pat, name: Pat Planner, body: greater_ay, roles: [planner]}}
