@@ -67,9 +67,7 @@ class Counted:
 
 def contributors(at: Measured, statistic: str, structural: Mask) -> Contributors:
     """Who is behind a statistic. One set of people has one noise, whatever of them is counted."""
-    true = at.cells.integers(f"{statistic}_n")
-    u = at.rules.uniform(at.rules.counts, "units", at.cells.integers(f"{statistic}_key"))
-    n = at.rules.zeroed(true + at.rules.counts.noise(true, u))
+    n = units(at.rules, at.cells.integers(f"{statistic}_n"), at.cells.integers(f"{statistic}_key"))
     rule, second = at.rules.frequency, None
     if at.query.fragment.second_unit is None:
         rule = replace(rule, minimum_second_units=None)
@@ -77,6 +75,12 @@ def contributors(at: Measured, statistic: str, structural: Mask) -> Contributors
         second = at.cells.integers(f"{statistic}_second")
     below = below_minimum(n, rule, second=second, structural=structural)
     return Contributors(n, below, _one_class(at, n, below))
+
+
+def units(rules: Rules, true: Integers, key: Integers) -> Integers:
+    """The number of units with the noise that their key picks."""
+    u = rules.uniform(rules.counts, "units", key)
+    return rules.zeroed(true + rules.counts.noise(true, u))
 
 
 def _one_class(at: Measured, n: Integers, below: Mask) -> Mask:

@@ -9,9 +9,9 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from catalogue.fragment import Histogram, RawCells
+from catalogue.fragment import RECORD_KEY_MODULUS, Histogram, RawCells
 from policies.plan import Atom, CellQuery, Guard, Neighbour
-from policies.protect.counts import Measured
+from policies.protect.counts import Measured, units
 from policies.protect.dense import DenseCells
 from policies.protect.errors import ProtectError, ProtectFault
 from policies.protect.grid import Grid, along
@@ -23,8 +23,10 @@ Mask = npt.NDArray[np.bool_]
 def small_complements(at: Measured, guard: Guard, raw: RawCells) -> dict[str, Mask]:
     """For each bound atom's column, the cells whose difference to their neighbour is too small.
 
-    True contributors are compared, like with like: for each statistic behind the atom, those of the larger set less
-    those of the smaller. A profile that publishes every count has no complement to protect.
+    Like is compared with like: for each statistic behind the atom, the contributors of the larger set less those of
+    the smaller. Their number is judged with the noise that it would be shown with, since a threshold on the true
+    number would be a counter: ranges that grow by a code tell by the first [c] how many people are in them. A profile
+    that publishes every count has no complement to protect.
     """
     if at.rules.publishes_every_count:
         return {}
@@ -37,8 +39,12 @@ def small_complements(at: Measured, guard: Guard, raw: RawCells) -> dict[str, Ma
             small = np.zeros(bound.shape, dtype=np.bool_)
             for statistic in _counted(at.query, guard, atom):
                 rest = parents.integers(f"{statistic}_n")[parent] - at.cells.integers(f"{statistic}_n")
-                rest = rest if guard.side is Neighbour.AROUND else -rest
-                small |= rest < at.rules.frequency.minimum_frequency
+                key = parents.integers(f"{statistic}_key")[parent] - at.cells.integers(f"{statistic}_key")
+                if guard.side is not Neighbour.AROUND:
+                    rest, key = -rest, -key
+                # Keys are sums over units, so the key of those in one set alone is a difference.
+                between = units(at.rules, rest, key % RECORD_KEY_MODULUS)
+                small |= between < at.rules.frequency.minimum_frequency
             result[atom.column] = small & bound
     return result
 
