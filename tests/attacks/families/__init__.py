@@ -1,0 +1,1 @@
+"""One module a family of attacks, each a list of them."""
