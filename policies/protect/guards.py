@@ -42,8 +42,9 @@ def small_complements(at: Measured, guard: Guard, raw: RawCells) -> dict[str, Ma
                 key = parents.integers(f"{statistic}_key")[parent] - at.cells.integers(f"{statistic}_key")
                 if guard.side is not Neighbour.AROUND:
                     rest, key = -rest, -key
-                # Keys are sums over units, so the key of those in one set alone is a difference.
-                between = units(at.rules, rest, key % RECORD_KEY_MODULUS)
+                # Keys are sums over units, so the key of those in one set alone is a difference. Cells that the
+                # guard does not bind have no neighbour here, and whatever their difference is, it is not read.
+                between = units(at.rules, np.maximum(rest, 0), key % RECORD_KEY_MODULUS)
                 small |= between < at.rules.frequency.minimum_frequency
             result[atom.column] = small & bound
     return result

@@ -92,7 +92,6 @@ ATTACKS = [
         f"{ALL} AND age_band = '25-49'",
         f"{ALL} AND (age_band = '25-49' OR age = {AGE})",
         honest=ALL,
-        beyond=LEDGER,
     ),
     presence(
         "a range and one year more",
