@@ -52,8 +52,7 @@ class Answerer:
         """Compile, and run the stages that the plan has."""
         plan = compile_query(sql, self.market.context(**changes))
         if plan.stages:
-            values = tuple(self._scalar(stage.query, stage.presentation) for stage in plan.stages)
-            plan = compile_query(sql, self.market.context(stage_values=values, **changes))
+            plan = compile_query(sql, self.market.context(stage_values=self.stage_values(plan), **changes))
         return plan
 
     def answer(self, sql: str, **changes: object) -> pa.Table:
@@ -84,6 +83,9 @@ class Answerer:
         self, query: CellQuery, raw: RawCells, guards: Sequence[RawCells], profile: Profile
     ) -> ProtectedCells:
         return protect(query, raw, guards, profile, NoiseKey(self.secret, 1), ptable_of(profile))
+
+    def stage_values(self, plan: ClearedPlan) -> tuple[Decimal | None, ...]:
+        return tuple(self._scalar(stage.query, stage.presentation) for stage in plan.stages)
 
     def _scalar(self, query: CellQuery, presentation: Presentation) -> Decimal | None:
         table = self.present(presentation, [self.cells(query)], ())

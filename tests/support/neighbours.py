@@ -7,6 +7,7 @@ one would.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,8 +19,10 @@ from catalogue.fragment import RECORD_KEY_MODULUS, RawCells
 from catalogue.models import Profile
 from policies.cells import ProtectedCells
 from policies.compiler import compile_query
+from policies.methods.ptable import PTable
 from policies.plan import CellQuery, ClearedPlan
 from policies.presentation.model import Presentation
+from policies.protect import NoiseKey, protect, ptable_of
 from tests.support.answer import Answerer
 from tests.support.labour import labour_market
 
@@ -99,6 +102,7 @@ class Database(Answerer):
         self._plans: dict[tuple[object, ...], ClearedPlan] = {}
         self._raw: dict[object, tuple[RawCells, list[RawCells]]] = {}
         self._shown: dict[object, pa.Table] = {}
+        self._ptables: dict[str, PTable | None] = {}
         self._draw = Draw.number(0)
         self._engine = duckdb.connect(":memory:", config={"threads": "1"})
         for name, codelist in self.market.catalogue.codelists.items():
@@ -111,7 +115,7 @@ class Database(Answerer):
 
     def plan(self, sql: str, **changes: object) -> ClearedPlan:
         """Compiled once, or once for each answer that its stages have."""
-        key = (sql, *(self._stage_values(self._plans[(sql,)]) if (sql,) in self._plans else ()))
+        key = (sql, *(self.stage_values(self._plans[(sql,)]) if (sql,) in self._plans else ()))
         if key not in self._plans:
             context = self.market.context(stage_values=key[1:], **changes)
             self._plans[key] = compile_query(sql, context)
@@ -126,8 +130,16 @@ class Database(Answerer):
         cells, guards = self._raw[key]
         return self._draw.redrawn(cells), [self._draw.redrawn(guard) for guard in guards]
 
-    def _present(
-        self, presentation: Presentation, cells: list[ProtectedCells], lookups: tuple[str, ...]
+    def protected(
+        self, query: CellQuery, raw: RawCells, guards: Sequence[RawCells], profile: Profile
+    ) -> ProtectedCells:
+        if profile.profile not in self._ptables:
+            self._ptables[profile.profile] = ptable_of(profile)
+        noise = NoiseKey(self.secret, 1)
+        return protect(query, raw, guards, profile, noise, self._ptables[profile.profile])
+
+    def present(
+        self, presentation: Presentation, cells: Sequence[ProtectedCells], lookups: tuple[str, ...]
     ) -> pa.Table:
         """Draws that give the same cells give the same answer."""
         key = (presentation.sql, tuple(_content(each.table) for each in cells))
