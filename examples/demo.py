@@ -23,6 +23,7 @@ from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
 
+from examples.synthetic.__main__ import at_least
 from examples.synthetic.generate import generate
 from federation.cli.exits import ExitCode
 from federation.cli.output import busy, say
@@ -65,7 +66,7 @@ class Place:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m examples.demo", description=__doc__.splitlines()[0])
-    parser.add_argument("--people", type=int, default=500_000, help=PEOPLE_HELP)
+    parser.add_argument("--people", type=at_least(1), default=500_000, help=PEOPLE_HELP)
     parser.add_argument("--folder", type=Path, default=Path(".demo"), help="where it lives (default: .demo)")
     parser.add_argument(
         "--port", type=int, default=None, help="port of the node (default: 8642, or a free one)"
@@ -80,6 +81,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             journey(place)
     except DemoError as error:
         say(f"\n{error}", "bold red", stderr=True)
+        return 1
+    except OSError as error:
+        say(f"\n{error.filename or place.folder}: {error.strerror}", "bold red", stderr=True)
         return 1
     except KeyboardInterrupt:
         say("\nStopped; the node is stopped too.", stderr=True)
@@ -111,8 +115,6 @@ def prepare(place: Place, people: int) -> None:
                     shutil.rmtree(old) if old.is_dir() else old.unlink()
     except NodeAlreadyRunning as error:
         raise DemoError(f"The node of an earlier demonstration is still running. {error}.") from None
-    except OSError as error:
-        raise DemoError(f"{place.folder} cannot be used: {error.strerror}.") from None
     shutil.copytree(
         CONFIGURATION,
         place.node,

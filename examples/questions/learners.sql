@@ -1,10 +1,10 @@
--- Level 3 learners by subject: Greater Manchester next to the North West
-SELECT s.sector_subject_area_name AS subject, manchester, north_west
+-- Level 3 learners by subject: Greater Manchester (gm) next to the North West
+SELECT s.sector_subject_area_name AS subject, gm, north_west
 FROM (
   SELECT subject AS code, count(*) AS north_west,
          count(*) FILTER (
            WHERE combined_authority_home = 'Greater Manchester'
-         ) AS manchester
+         ) AS gm
   FROM learners
   WHERE level = 'Level 3' AND region_home = 'North West'
   GROUP BY subject

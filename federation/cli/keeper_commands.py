@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from types import FrameType
@@ -70,7 +71,16 @@ def serve(
     Every setting of node.yaml can be given in the environment: `FEDERATION_PORT`, `FEDERATION_LIMITS__RUN_SECONDS`.
     """
     # Before anything else: a node that is told to end while it starts lets go of what it has.
-    signal.signal(signal.SIGTERM, _end)
+    before = signal.signal(signal.SIGTERM, _end)
+    try:
+        with suppress(KeyboardInterrupt):
+            _serve(config, port)
+        output.say("The node has stopped.", stderr=True)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _serve(config: Path, port: int | None) -> None:
     from catalogue.faults import CatalogueError
     from federation.api.server import serve as serve_node
     from federation.composition import build_node
@@ -91,12 +101,9 @@ def serve(
     _announce(node.settings)
     try:
         serve_node(node)
-    except KeyboardInterrupt:
-        pass
     except SystemExit as end:
         if end.code:
             raise stop("The node could not be served.", ExitCode.FAILED) from None
-    output.say("The node has stopped.", stderr=True)
 
 
 def check(
