@@ -87,8 +87,9 @@ class Terminal:
 
 
 @contextlib.contextmanager
-def terminal(folder: Path) -> Iterator[Terminal]:
-    """A terminal in a folder, with ``federation`` and ``python`` on its path, and a free port for the node."""
+def terminal(folder: Path, url: str = "") -> Iterator[Terminal]:
+    """A terminal in a folder, with ``federation`` and ``python`` on its path. Where no node is named by its address,
+    there is a free port for one."""
     programs = folder / "bin"
     programs.mkdir()
     for name, words in (("python", ""), ("federation", " -m federation")):
@@ -98,7 +99,7 @@ def terminal(folder: Path) -> Iterator[Terminal]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    url = f"http://127.0.0.1:{port}"
+    url = url or f"http://127.0.0.1:{port}"
     kept = {name: value for name, value in os.environ.items() if not name.startswith("FEDERATION_")}
     yield Terminal(
         folder,
@@ -142,10 +143,10 @@ def _wait(at: Terminal, node: subprocess.Popen[bytes]) -> None:
     raise AssertionError("the node is not ready")
 
 
-def follow(page: str, folder: Path) -> str:
-    """The page with what really comes out in place of what it shows."""
+def follow(page: str, folder: Path, url: str = "") -> str:
+    """The page with what really comes out in place of what it shows. ``url`` is that of a node that runs already."""
     with contextlib.ExitStack() as stack:
-        at = stack.enter_context(terminal(folder))
+        at = stack.enter_context(terminal(folder, url))
         printed = [""]
 
         def block(found: re.Match[str]) -> str:
