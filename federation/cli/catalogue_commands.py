@@ -143,8 +143,7 @@ def _show_dataset(found: Mapping[str, Any]) -> None:
             f"nothing under {found['minimum_frequency']} published",
         }
     )
-    for limit in found["known_limits"]:
-        output.indented(f"• {limit}")
+    output.bullets(found["known_limits"])
     output.say()
     output.rows(
         ("column", "what it is", "use it to", "codes"),
@@ -157,6 +156,7 @@ def _show_dataset(found: Mapping[str, Any]) -> None:
             )
             for item in found["variables"]
         ],
+        names=True,
     )
     if found["relationships"]:
         output.heading("Joins")

@@ -29,8 +29,7 @@ def show_check(checked: Check) -> None:
     )
     if checked.warnings:
         output.heading("Take care")
-        for warning in checked.warnings:
-            output.indented(f"• {warning}")
+        output.bullets(checked.warnings)
     output.heading("Who decides")
     output.fields(checked.decided_by, indent=2)
 
@@ -59,8 +58,7 @@ def show(
     output.heading("SQL that presents the protected cells")
     _sql(presentation)
     output.heading("Rules that apply")
-    for rule, effect in rules:
-        output.indented(f"• {rule}: {effect}")
+    output.bullets(f"{rule}: {effect}" for rule, effect in rules)
 
 
 _TEXT = r"'(?:[^']|'')*'"

@@ -114,11 +114,10 @@ def register(app: typer.Typer) -> None:
         elif not found:
             output.say("There are no such events.")
         else:
-            lines = [
-                (e["sequence"], e["time"][:19].replace("T", " "), e["actor"], e["action"], e["subject"])
-                for e in found
-            ]
-            output.rows(("event", "time (UTC)", "who", "what", "of"), lines, (True,))
+            for event in found:
+                time = event["time"][:19].replace("T", " ")
+                output.say(f"{event['sequence']:>6}  {time}  {event['action']}", "bold")
+                output.indented(f"{event['subject']}  by {event['actor']}", by=8)
 
     @node_command(
         audit,
