@@ -39,7 +39,7 @@ def beside_smartnoise(out: Path, data: Path) -> str:
     if not python.exists():
         commands = (
             [sys.executable, "-m", "venv", str(environment)],
-            [str(python), "-m", "pip", "install", "--quiet", "smartnoise-sql", "pyarrow"],
+            [str(python), "-m", "pip", "install", "--quiet", "smartnoise-sql"],
         )
         for command in commands:
             if subprocess.run(command, capture_output=True, check=False).returncode:

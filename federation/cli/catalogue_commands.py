@@ -143,7 +143,8 @@ def _show_dataset(found: Mapping[str, Any]) -> None:
             f"nothing under {found['minimum_frequency']} published",
         }
     )
-    output.bullets(found["known_limits"])
+    for limit in found["known_limits"]:
+        output.indented(f"• {limit}")
     output.say()
     output.rows(
         ("column", "what it is", "use it to", "codes"),
@@ -156,7 +157,6 @@ def _show_dataset(found: Mapping[str, Any]) -> None:
             )
             for item in found["variables"]
         ],
-        names=True,
     )
     if found["relationships"]:
         output.heading("Joins")

@@ -29,7 +29,8 @@ def show_check(checked: Check) -> None:
     )
     if checked.warnings:
         output.heading("Take care")
-        output.bullets(checked.warnings)
+        for warning in checked.warnings:
+            output.indented(f"• {warning}")
     output.heading("Who decides")
     output.fields(checked.decided_by, indent=2)
 
@@ -58,7 +59,8 @@ def show(
     output.heading("SQL that presents the protected cells")
     _sql(presentation)
     output.heading("Rules that apply")
-    output.bullets(f"{rule}: {effect}" for rule, effect in rules)
+    for rule, effect in rules:
+        output.indented(f"• {rule}: {effect}")
 
 
 _TEXT = r"'(?:[^']|'')*'"

@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 import sys
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -90,31 +90,12 @@ def fields(pairs: Mapping[str, object], *, indent: int = 0) -> None:
     emit(Padding(table, (0, 0, 0, indent), expand=False))
 
 
-def bullets(items: Iterable[object]) -> None:
-    """A list; what does not fit in a line goes on under itself."""
-    table = Table.grid(padding=(0, 1, 0, 0))
-    for item in items:
-        table.add_row("•", Text(clean(item)))
-    emit(Padding(table, (0, 0, 0, 2), expand=False))
-
-
-def rows(
-    columns: Sequence[str],
-    lines: Sequence[Sequence[object]],
-    numeric: Sequence[bool] = (),
-    *,
-    names: bool = False,
-) -> None:
-    """A table with a header. With ``names`` the first column holds what people type, and is never broken."""
+def rows(columns: Sequence[str], lines: Sequence[Sequence[object]], numeric: Sequence[bool] = ()) -> None:
+    """A table with a header."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 2, 0, 0), show_edge=False)
     for index, name in enumerate(columns):
         right = index < len(numeric) and numeric[index]
-        table.add_column(
-            Text(clean(name)),
-            justify="right" if right else "left",
-            overflow="fold",
-            no_wrap=names and index == 0,
-        )
+        table.add_column(Text(clean(name)), justify="right" if right else "left", overflow="fold")
     for line in lines:
         table.add_row(*(_cell(clean(value)) for value in line))
     emit(table)

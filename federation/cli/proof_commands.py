@@ -114,10 +114,11 @@ def register(app: typer.Typer) -> None:
         elif not found:
             output.say("There are no such events.")
         else:
-            for event in found:
-                time = event["time"][:19].replace("T", " ")
-                output.say(f"{event['sequence']:>6}  {time}  {event['action']}", "bold")
-                output.indented(f"{event['subject']}  by {event['actor']}", by=8)
+            lines = [
+                (e["sequence"], e["time"][:19].replace("T", " "), e["actor"], e["action"], e["subject"])
+                for e in found
+            ]
+            output.rows(("event", "time (UTC)", "who", "what", "of"), lines, (True,))
 
     @node_command(
         audit,

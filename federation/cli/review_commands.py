@@ -61,13 +61,7 @@ def register(app: typer.Typer) -> None:
                 output.say(f"{item.id}  {item.state}", "bold")
                 asked = f"{view['requester']} for {view['body']}, {_moment(view['created_at'])}"
                 output.fields(
-                    {
-                        "asked by": asked,
-                        "purpose": view["purpose"],
-                        "question": view["question"],
-                        "not now": view["reason"],
-                    },
-                    indent=2,
+                    {"asked by": asked, "purpose": view["purpose"], "question": view["question"]}, indent=2
                 )
 
     @node_command(

@@ -60,7 +60,12 @@ def magnitude(
         mean = _mean(at, atom, statistic, who)
         numbers, least = _sum(at, atom, statistic, mean, counted) if atom.kind is AtomKind.SUM else mean, 1
     enough = counted.values >= least
-    return show(numbers, atom, counted, withheld=withheld, doubtful=doubtful, enough=enough)
+    shown = show(numbers, atom, counted, withheld=withheld, doubtful=doubtful, enough=enough)
+    if atom.kind is AtomKind.SUM:
+        # The total over nobody is 0, not unknown: a total put together from several cells must not be lost by it.
+        nobody = shown.status == Status.NOT_APPLICABLE
+        shown.digits[nobody], shown.status[nobody] = 0, Status.PUBLISHED
+    return shown
 
 
 def show(

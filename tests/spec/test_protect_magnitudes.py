@@ -55,13 +55,13 @@ def ask(query: CellQuery, rows: list[Row], profile: Profile, *names: str) -> lis
 
 
 def test_a_null_profile_gives_what_sql_gives() -> None:
-    """COUNT(pay), SUM, AVG, STDDEV, MEDIAN; of nobody there is nothing to compute, of one no spread."""
+    """COUNT(pay), SUM, AVG, STDDEV, MEDIAN; the total over nobody is 0, its mean nothing; of one no spread."""
     rows = earners("E1", 100, 200, 300, None) + earners("E2", "412.50")
     query = pay_of_people([axis("area", [["E1"], ["E2"], ["E3"]])])
     assert ask(query, rows, NULL_PROFILE, "area", "a0", "a1", "a2", "a3", "a4") == [
         ("E1", 3, Decimal("600.00"), Decimal("200.00"), Decimal("100.00"), Decimal("210.00")),
         ("E2", 1, Decimal("412.50"), Decimal("412.50"), "[z]", Decimal("420.00")),
-        ("E3", 0, "[z]", "[z]", "[z]", "[z]"),
+        ("E3", 0, Decimal("0.00"), "[z]", "[z]", "[z]"),
     ]
 
 
