@@ -16,6 +16,7 @@ from policies.compiler.leaf_engine import aggregate_names
 from policies.compiler.predicates import Predicates
 from policies.compiler.refs import Kind, OtherRef, key_of
 from policies.compiler.trees import bare
+from policies.compiler.weighted import NAMES, WEIGHTED
 from policies.plan import AtomKind
 from policies.refusals import Code, RefusalError
 
@@ -33,6 +34,7 @@ SUPPORTED_NAMES = (
     "quantile_disc",
     "var_samp",
     "stddev_samp",
+    *NAMES,
 )
 
 
@@ -188,9 +190,9 @@ class Aggregates:
             )
         )
 
-    def _one_box(self, node: exp.Expr, argument: exp.Expr, rows: Region) -> Arm:
+    def _one_box(self, node: exp.Expr, argument: exp.Expr, rows: Region, weighted: bool = False) -> Arm:
         arms = [Arm((box,), arm.value) for arm in self._arms.of(argument) for box in self._regions(arm, rows)]
-        if len(arms) != 1 or arms[0].value.weighted:
+        if len(arms) != 1 or (arms[0].value.weighted and not weighted):
             raise refuse(
                 Code.PREDICATE_NOT_BOX,
                 "Quantiles and variances can't be put together from several parts.",
@@ -210,12 +212,16 @@ class Aggregates:
         return _times(scale, self._table.magnitude(kind, arm.region[0], arm.value.measure))
 
     def _quantiles(self, node: exp.Expr, argument: exp.Expr, quantile: exp.Expr, rows: Region) -> exp.Expr:
-        arm = self._one_box(node, argument, rows)
+        weighted = WEIGHTED in node.meta
+        arm = self._one_box(node, argument, rows, weighted)
+        if weighted and not arm.value.weighted:
+            raise self._unknown(node, "a quantile weighted by anything but the dataset's weight")
         if isinstance(quantile, exp.Array):
-            return exp.Array(expressions=[self._quantile(node, arm, q) for q in quantile.expressions])
-        return self._quantile(node, arm, quantile)
+            found = [self._quantile(node, arm, q, weighted) for q in quantile.expressions]
+            return exp.Array(expressions=found)
+        return self._quantile(node, arm, quantile, weighted)
 
-    def _quantile(self, node: exp.Expr, arm: Arm, quantile: exp.Expr) -> exp.Expr:
+    def _quantile(self, node: exp.Expr, arm: Arm, quantile: exp.Expr, weighted: bool) -> exp.Expr:
         q = self._arms.affine(quantile)
         value = arm.value
         assert value.measure is not None
@@ -240,7 +246,7 @@ class Aggregates:
                 node,
                 self._sql,
             )
-        atom = self._table.quantile(arm.region[0], value.measure, asked)
+        atom = self._table.quantile(arm.region[0], value.measure, asked, weighted)
         return _shifted(_times(value.scale, atom), value.offset)
 
     def _unknown(self, node: exp.Expr, what: str) -> RefusalError:

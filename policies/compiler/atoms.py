@@ -52,10 +52,12 @@ class AtomTable:
         spec.squares |= kind in (AtomKind.VARIANCE, AtomKind.STDDEV)
         return self._atom(kind, box, measure, spec, weighted=weighted, count=self._count(box, measure))
 
-    def quantile(self, box: Box, measure: MeasureRef, quantile: Decimal) -> exp.Column:
+    def quantile(
+        self, box: Box, measure: MeasureRef, quantile: Decimal, weighted: bool = False
+    ) -> exp.Column:
         spec = self._statistic("histogram", box, measure)
         count = self._count(box, measure)
-        return self._atom(AtomKind.QUANTILE, box, measure, spec, quantile=quantile, count=count)
+        return self._atom(AtomKind.QUANTILE, box, measure, spec, quantile, weighted, count)
 
     def _count(self, box: Box, measure: MeasureRef) -> str:
         if self.row_is_unit:

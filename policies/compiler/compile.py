@@ -22,6 +22,7 @@ from policies.compiler.parse import parse
 from policies.compiler.pivot import expand_pivots
 from policies.compiler.queries import Environment, QueryCompiler
 from policies.compiler.question import question
+from policies.compiler.weighted import bind_weighted
 from policies.context import Context
 from policies.plan import AppliedRule, AtomKind, CellQuery, ClearedPlan, Stage
 from policies.presentation.allow import check, verify_with_duckdb
@@ -48,7 +49,7 @@ def compile_plan(sql: str, context: Context) -> ClearedPlan:
     tables = _tables(tree, context.catalogue)
     known = {name: Relation(name, ()) for name in tables}
     _check_names(tree, tables, context.catalogue, sql)
-    tree = expand_pivots(tree, sql, context, tables)
+    tree = bind_weighted(expand_pivots(tree, sql, context, tables), sql)
     check(tree, known)
     typed = tree.sql(dialect="duckdb")
     # A name follows the text as typed; the text is bound to empty tables for it, and never executed.
