@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
+import os
 import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -15,6 +17,7 @@ import pytest
 
 from federation.cli.exits import ExitCode
 from federation.cli.main import run
+from federation.client.request import Request
 from federation.client.transport import Transport
 from tests.support.node import CUSTODIAN_SQL, SECRET, STANDING_SQL, Running, running, write_node
 
@@ -34,8 +37,13 @@ Type = Callable[..., Shown]
 
 
 @pytest.fixture(scope="module")
-def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    with running(write_node(tmp_path_factory.mktemp("node"))) as found:
+def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_node(tmp_path_factory.mktemp("node"))
+
+
+@pytest.fixture(scope="module")
+def node(directory: Path) -> Iterator[Running]:
+    with running(directory) as found:
         yield found
 
 
@@ -196,6 +204,56 @@ def test_a_target_that_cannot_be_written_is_refused_before_anything_is_asked(
     for target in (tmp_path / "a.xlsx", tmp_path / "none" / "a.csv"):
         assert federation("query", CUSTODIAN_SQL, "--out", target, person="pat").code == ExitCode.USAGE
     assert "There are no requests yet" in federation("requests", person="sam").out
+
+
+def test_a_run_that_fails_says_so_and_can_be_repeated(federation: Type, directory: Path) -> None:
+    file = directory / "data" / "people.parquet"
+    away = file.rename(file.with_suffix(".away"))
+    try:
+        failed = federation("query", STANDING_SQL, person="pat")
+        assert failed.code == ExitCode.FAILED
+        assert "the source did not answer (source_missing)" in failed.err.lower()
+        for_programs = federation("query", STANDING_SQL, "--json", person="pat")
+        assert '"code": "source_missing"' in for_programs.out
+    finally:
+        away.rename(file)
+    assert federation("query", STANDING_SQL, person="pat").code == 0
+
+
+def test_ctrl_c_cancels_the_run(federation: Type, monkeypatch: pytest.MonkeyPatch, node: Running) -> None:
+    cancelled: list[str] = []
+    cancel = Request.cancel
+
+    def interrupt(self: Request, progress: object = True, timeout: float | None = None) -> Request:
+        raise KeyboardInterrupt
+
+    def remember(self: Request) -> Request:
+        cancelled.append(self.id)
+        return cancel(self)
+
+    monkeypatch.setattr(Request, "wait", interrupt)
+    monkeypatch.setattr(Request, "cancel", remember)
+    stopped = federation("query", STANDING_SQL, person="pat")
+    assert stopped.code == ExitCode.INTERRUPTED
+    assert stopped.err == "Stopped.\n"
+    assert len(cancelled) == 1
+
+
+def test_a_full_disk_leaves_the_earlier_file(
+    federation: Type, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = tmp_path / "answer.parquet"
+    target.write_text("an earlier answer")
+
+    def full(self: Path, content: bytes) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self))
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    shown = federation("query", STANDING_SQL, "--out", target, person="pat")
+    assert shown.code == ExitCode.FAILED
+    assert "No space left on device" in shown.err
+    assert target.read_text() == "an earlier answer"
+    assert list(tmp_path.iterdir()) == [target]
 
 
 # deciding

@@ -8,10 +8,14 @@ import re
 import sys
 from collections.abc import Callable
 
+import pyarrow as pa
 import pytest
 
 from federation.cli import explanations, output
+from federation.cli.answers import print_result
 from federation.cli.problems import excerpt, show
+from federation.client import Result
+from federation.client.display import ROWS_SHOWN
 from federation.client.errors import Fault, QueryRefused
 
 HOSTILE = "a\x1b[2Jb\x9bc\u202ed\u2066e\u200bf\rg\x00h\u2028i"
@@ -106,6 +110,22 @@ def test_a_reviewer_sees_every_character_of_the_sql(terminal: Callable[[], Termi
     explanations.show("q", sql, [sql], sql, [])
     shown = "".join(plain(screen).split())
     assert shown.count("".join(sql.split())) == 3
+
+
+def test_a_terminal_shows_the_first_rows_and_a_pipe_all(
+    terminal: Callable[[], Terminal], capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = pa.table({"n": range(ROWS_SHOWN + 40), "n__status": [""] * (ROWS_SHOWN + 40)})
+    result = Result("rel_1", table, {}, "Example office.", ("Rows were left out.",))
+    print_result(result)
+    piped = capsys.readouterr().out
+    assert str(ROWS_SHOWN + 39) in piped.split()
+    assert "more rows" not in piped
+    assert "Note: Rows were left out." in piped
+    screen = terminal()
+    print_result(result)
+    assert "40 more rows: see all with --csv" in plain(screen)
+    assert str(ROWS_SHOWN + 39) not in plain(screen).split()
 
 
 def test_lists_of_codes_take_one_line() -> None:
