@@ -24,11 +24,13 @@ PAGE = DOCS / "client.md"
 FIELDS = {Result: {"release", "table", "source", "notes"}, Check: set(Check.__dataclass_fields__)}
 """What instances have beside the members of their class."""
 
+REWRITE = "after a change on purpose: python -m tests.docs.test_client_page"
+
 
 def test_the_cells_print_what_the_page_shows(demo_node: Running, tmp_path: Path) -> None:
     pytest.importorskip("pandas")
     page = PAGE.read_text("utf-8")
-    assert settled(follow(page, tmp_path, demo_node.url)) == settled(page)
+    assert settled(follow(page, tmp_path, demo_node.url)) == settled(page), REWRITE
 
 
 def test_every_exception_is_there() -> None:

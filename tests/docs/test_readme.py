@@ -20,6 +20,8 @@ from tests.docs.sessions import commands, follow, settled
 PAGE = ROOT / "README.md"
 ANSWER = re.compile(r"(<!-- answer -->\n```text\n)(.*?)(```)", re.DOTALL)
 
+REWRITE = "after a change on purpose: python -m tests.docs.test_readme"
+
 
 def survey(folder: Path) -> Path:
     """A file such as a reader has: a person in each row, with plain columns."""
@@ -63,7 +65,7 @@ def test_the_answer_is_the_one_of_the_tutorial() -> None:
 @pytest.mark.skipif(shutil.which("bash") is None, reason="bash is not here")
 def test_ones_own_data_is_behind_a_node_in_the_steps_shown(tmp_path: Path) -> None:
     page = PAGE.read_text("utf-8")
-    assert settled(follow(page, survey(tmp_path))) == settled(page)
+    assert settled(follow(page, survey(tmp_path))) == settled(page), REWRITE
 
 
 if __name__ == "__main__":

@@ -16,6 +16,8 @@ from tests.docs.sessions import follow, settled
 
 PAGE = DOCS / "tutorial.md"
 
+REWRITE = "after a change on purpose: python -m tests.docs.test_tutorial"
+
 
 def workplace(folder: Path) -> Path:
     """What a fresh clone has that the tutorial needs."""
@@ -31,7 +33,7 @@ def workplace(folder: Path) -> Path:
 def test_the_tutorial_shows_what_comes_out(tmp_path: Path) -> None:
     pytest.importorskip("pandas")
     page = PAGE.read_text("utf-8")
-    assert settled(follow(page, workplace(tmp_path))) == settled(page)
+    assert settled(follow(page, workplace(tmp_path))) == settled(page), REWRITE
 
 
 if __name__ == "__main__":
