@@ -46,6 +46,21 @@ class Environment:
     def with_cte(self, cte: exp.CTE, relation: Relation) -> Environment:
         return Environment({**self.relations, cte.alias.lower(): relation}, (*self.definitions, cte))
 
+    def standing_alone(self, node: exp.Expr) -> exp.Expr:
+        """A copy of a query with the definitions of those CTEs in scope that it reads, directly or through others."""
+        alone = node.copy()
+        needed = {table.name.lower() for table in alone.find_all(exp.Table)}
+        kept: list[exp.CTE] = []
+        for cte in reversed(self.definitions):
+            if cte.alias.lower() in needed:
+                needed.discard(cte.alias.lower())
+                needed |= {table.name.lower() for table in cte.this.find_all(exp.Table)}
+                kept.insert(0, cte.copy())
+        own = alone.args.get("with_")
+        if kept:
+            alone.set("with_", exp.With(expressions=[*kept, *(own.expressions if own is not None else ())]))
+        return alone
+
 
 @dataclass(frozen=True)
 class StageDraft:
@@ -367,11 +382,10 @@ class QueryCompiler:
         if known is not None:
             return known[1].copy()
         number = len(self.stages)
-        inside = node.copy()
         own = QueryCompiler(self.sql, self.context, self.tables)
         own.stages = self.stages
         try:
-            query = own.presented(inside, environment, place)
+            query = own.presented(environment.standing_alone(node), Environment(), place)
         except RefusalError as error:
             if error.refusals[0].code is Code.UNKNOWN_COLUMN:
                 raise refuse(

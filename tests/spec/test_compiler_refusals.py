@@ -81,10 +81,10 @@ EXAMPLES = [
     ),
     Example(Code.COLUMN_USE, "select count(*) from people where weight > 3", "weight", "Use COUNT(DISTINCT"),
     Example(
-        Code.COLUMN_USE,
+        Code.MEASURE_EXPRESSION,
         "select person_id, count(*) from learners group by 1",
         "person_id",
-        "join along a declared relationship",
+        "Aggregate over the rows",
     ),
     Example(Code.EXTREMES, "select max(pay) from people", "pay", "quantile_cont(x, 0.9)"),
     Example(

@@ -26,6 +26,20 @@ def test_low_pay_is_measured_against_the_protected_median(answerer: Answerer) ->
     assert answerer.answer(LOW_PAY).to_pylist() == answerer.answer(by_hand).to_pylist()
 
 
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "with m as (select median(pay) as mid from people) select region, count(*) n from people"
+        " where pay < 2.0/3 * (select mid from m) group by region",
+        "with working as (select * from people where status = 'EMP'), m as (select median(pay) as mid from working)"
+        " select region, count(*) n from people where pay < 2.0/3 * (select max(mid) from m) group by region",
+    ],
+)
+def test_a_stage_may_be_a_common_table_expression(answerer: Answerer, sql: str) -> None:
+    """Employees alone have pay here, so their median is everybody's."""
+    assert answerer.answer(sql).to_pylist() == answerer.answer(LOW_PAY).to_pylist()
+
+
 def test_a_hidden_stage_hides_the_whole_result(answerer: Answerer) -> None:
     nobody = LOW_PAY.replace(
         "from people)", "from people where age = 16 and area = 'W0612' and occupation = '91')"
