@@ -77,7 +77,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     began = time.monotonic()
     try:
         prepare(place, options.people)
-        with running(place, keep=options.keep):
+        with running(place, keep=options.keep) as process:
             journey(place)
     except DemoError as error:
         say(f"\n{error}", "bold red", stderr=True)
@@ -88,7 +88,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         say("\nStopped; the node is stopped too.", stderr=True)
         return ExitCode.INTERRUPTED
-    farewell(place, time.monotonic() - began, keep=options.keep)
+    farewell(place, time.monotonic() - began, process.pid if options.keep else None)
     return 0
 
 
@@ -114,7 +114,7 @@ def prepare(place: Place, people: int) -> None:
                 if old.name != "node.lock":
                     shutil.rmtree(old) if old.is_dir() else old.unlink()
     except NodeAlreadyRunning as error:
-        raise DemoError(f"The node of an earlier demonstration is still running. {error}.") from None
+        raise DemoError(f"The node of an earlier demonstration is still running: {error}.") from None
     shutil.copytree(
         CONFIGURATION,
         place.node,
@@ -133,7 +133,7 @@ def prepare(place: Place, people: int) -> None:
 
 
 @contextmanager
-def running(place: Place, *, keep: bool) -> Iterator[None]:
+def running(place: Place, *, keep: bool) -> Iterator[subprocess.Popen[bytes]]:
     """The node, in a process of its own, stopped at the end whatever happens."""
     command = [
         sys.executable,
@@ -153,7 +153,7 @@ def running(place: Place, *, keep: bool) -> Iterator[None]:
     try:
         with busy("Starting the node"):
             _await(place, process, log)
-        yield
+        yield process
         done = True
     finally:
         if not (keep and done):
@@ -286,18 +286,19 @@ def _step(number: int, text: str) -> None:
     say(f"\n{number}. {text}", "bold magenta")
 
 
-def farewell(place: Place, seconds: float, *, keep: bool) -> None:
+def farewell(place: Place, seconds: float, kept: int | None) -> None:
     """How to go on."""
     start = f".venv/bin/federation serve --config {place.short(place.node)}"
     port = "" if place.port == 8642 else f" --port {place.port}"
     say(f"\nThat was the journey, in {seconds:.0f} seconds.", "bold")
-    if keep:
+    if kept is not None:
         say(f"The node is still running, at {place.url}. Its documentation is at {place.url}/docs.")
+        say(f"To stop it: kill {kept}")
     else:
         say("The node is stopped. To go on, start it again in one terminal:")
         say(f"  {start}{port}", "cyan")
         say(f"Its API is then at {place.url}/v1, with documentation at {place.url}/docs.")
-    say("In another terminal, ask what you like:" if not keep else "Ask what you like:")
+    say("In another terminal, ask what you like:" if kept is None else "Ask what you like:")
     url = "" if place.port == 8642 else f"FEDERATION_URL={place.url} "
     say(f"  {url}.venv/bin/federation catalogue --person priya", "cyan")
     say(

@@ -19,6 +19,9 @@ def run(arguments: Sequence[str] | None = None) -> int:
     """Run a command line (the process's own where none is given) and return its exit code."""
     try:
         return _run(arguments)
+    except KeyboardInterrupt:  # while the parts of the program are still being loaded
+        sys.stderr.write("Stopped.\n")
+        return 130
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in _SERVER_PARTS:
             raise

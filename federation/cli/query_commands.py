@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated
@@ -16,7 +17,7 @@ from federation.cli.examples import examples
 from federation.cli.exits import ExitCode
 from federation.cli.problems import Stop, stop
 from federation.cli.progress import Progress
-from federation.client import NotUsable, Session
+from federation.client import FederationError, NotUsable, Session
 from federation.client.request import Request
 
 Value = str | int | Decimal
@@ -247,7 +248,8 @@ def _deliver(
         try:
             request.wait(progress.update)
         except KeyboardInterrupt:
-            request.cancel()
+            with suppress(FederationError):  # it may have ended in this very moment
+                request.cancel()
             raise
     _present(node, request.release, out, csv=csv, as_json=as_json)
 

@@ -17,6 +17,7 @@ import pytest
 
 from federation.cli.exits import ExitCode
 from federation.cli.main import run
+from federation.client import FederationError
 from federation.client.request import Request
 from federation.client.transport import Transport
 from tests.support.node import CUSTODIAN_SQL, SECRET, STANDING_SQL, Running, running, write_node
@@ -229,14 +230,17 @@ def test_ctrl_c_cancels_the_run(federation: Type, monkeypatch: pytest.MonkeyPatc
 
     def remember(self: Request) -> Request:
         cancelled.append(self.id)
+        if len(cancelled) > 1:
+            raise FederationError("the run has ended already", code="wrong_state")
         return cancel(self)
 
     monkeypatch.setattr(Request, "wait", interrupt)
     monkeypatch.setattr(Request, "cancel", remember)
-    stopped = federation("query", STANDING_SQL, person="pat")
-    assert stopped.code == ExitCode.INTERRUPTED
-    assert stopped.err == "Stopped.\n"
-    assert len(cancelled) == 1
+    for times in (1, 2):
+        stopped = federation("query", STANDING_SQL, person="pat")
+        assert stopped.code == ExitCode.INTERRUPTED
+        assert stopped.err == "Stopped.\n"
+        assert len(cancelled) == times
 
 
 def test_a_full_disk_leaves_the_earlier_file(

@@ -86,6 +86,17 @@ def test_ctrl_c_ends_without_a_traceback(
     assert capsys.readouterr().err.strip() == "Stopped."
 
 
+def test_ctrl_c_while_the_program_loads(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupt(_: object) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(main, "_run", interrupt)
+    assert run([]) == ExitCode.INTERRUPTED
+    assert capsys.readouterr().err == "Stopped.\n"
+
+
 def test_the_client_alone_says_what_is_missing(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
