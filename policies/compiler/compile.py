@@ -22,6 +22,7 @@ from policies.compiler.parse import parse
 from policies.compiler.pivot import expand_pivots
 from policies.compiler.queries import Environment, QueryCompiler
 from policies.compiler.question import question
+from policies.compiler.scope import NAMES
 from policies.compiler.weighted import bind_weighted
 from policies.context import Context
 from policies.plan import AppliedRule, AtomKind, CellQuery, ClearedPlan, Stage
@@ -252,7 +253,7 @@ def _binding_refusal(error: duckdb.Error, tree: exp.Query, sql: str, tables: Tab
     first = str(error).splitlines()[0]
     message = first.split(": ", 1)[-1] if ": " in first else first
     code = Code.UNSUPPORTED_SYNTAX
-    remedy = "Mend the query as the message says."
+    rule, remedy = "The query must hold together in DuckDB's SQL.", "Mend the query as the message says."
     node: exp.Expr = tree
     if "does not exist" in message and "Table" in message:
         code = Code.UNKNOWN_TABLE
@@ -261,7 +262,7 @@ def _binding_refusal(error: duckdb.Error, tree: exp.Query, sql: str, tables: Tab
         )
         node = found if found is not None else tree
     elif "eferenced column" in message or "does not have a column" in message:
-        code = Code.UNKNOWN_COLUMN
+        code, rule = Code.UNKNOWN_COLUMN, NAMES
         quoted = message.split('"')[1] if '"' in message else ""
         node = next((c for c in tree.find_all(exp.Column) if c.name.lower() == quoted.lower()), tree)
         remedy = did_you_mean(quoted, {column for columns in tables.values() for column in columns})
@@ -277,9 +278,7 @@ def _binding_refusal(error: duckdb.Error, tree: exp.Query, sql: str, tables: Tab
         quoted = message.split('"')[1] if '"' in message else ""
         node = next((c for c in tree.find_all(exp.Column) if c.name.lower() == quoted.lower()), tree)
         remedy = "Put the table's name and a full stop before the column."
-    return refuse(
-        code, message.rstrip(".") + ".", "The query must hold together in DuckDB's SQL.", remedy, node, sql
-    )
+    return refuse(code, message.rstrip(".") + ".", rule, remedy, node, sql)
 
 
 def _present(

@@ -11,6 +11,7 @@ from sqlglot.errors import SqlglotError
 
 from catalogue.catalogue import BoundDataset
 from catalogue.models import Role
+from policies.compiler.errors import nearest
 from policies.context import Context
 from policies.plan import ClearedPlan
 from policies.refusals import RefusalError
@@ -24,8 +25,8 @@ Compile = Callable[[str, Context], ClearedPlan]
 def coarser(sql: str, context: Context, compile_plan: Compile) -> str | None:
     """The first coarser form of ``sql`` that compiles, None where the terms allow nothing at all.
 
-    In order: extremes as percentiles, one dimension at a time a level coarser, one group fewer, no conditions; last a
-    plain count of the dataset.
+    In order: misspelt names mended, extremes as percentiles, one dimension at a time a level coarser, one group fewer,
+    no conditions; last a plain count of the dataset.
     """
     for tried, candidate in enumerate(_candidates(sql, context)):
         if tried >= MAXIMUM_TRIES:
@@ -56,6 +57,10 @@ def _candidates(sql: str, context: Context) -> Iterator[str]:
         return
     if not isinstance(tree, exp.Select):
         return
+    mended = _mended(tree, context)
+    if mended != tree:
+        tree = mended
+        yield tree.sql(dialect="duckdb")
     percentiles = tree.transform(_percentile)
     if percentiles != tree:
         yield percentiles.sql(dialect="duckdb")
@@ -69,6 +74,27 @@ def _candidates(sql: str, context: Context) -> Iterator[str]:
         plain = tree.copy()
         plain.set("where", None)
         yield plain.sql(dialect="duckdb")
+
+
+def _mended(tree: exp.Select, context: Context) -> exp.Select:
+    """The query with each name that nothing has as the nearest that something has."""
+    catalogue, mended = context.catalogue, tree.copy()
+    own = {alias.alias_or_name.lower() for alias in tree.find_all(exp.CTE, exp.Alias, exp.TableAlias)}
+    tables = {*catalogue.datasets, *catalogue.codelists, *own}
+    for table in mended.find_all(exp.Table):
+        if table.name.lower() not in tables and (close := nearest(table.name, tables - own, 1)):
+            table.set("this", exp.to_identifier(close[0]))
+    columns = set(own)
+    for table in mended.find_all(exp.Table):
+        name = table.name.lower()
+        if name in catalogue.datasets:
+            columns |= set(catalogue.datasets[name].document.variables)
+        elif name in catalogue.codelists:
+            columns |= set(catalogue.codelists[name].table.column_names)
+    for column in mended.find_all(exp.Column):
+        if column.name.lower() not in columns and (close := nearest(column.name, columns - own, 1)):
+            column.set("this", exp.to_identifier(close[0]))
+    return mended
 
 
 def _percentile(node: exp.Expr) -> exp.Expr:
