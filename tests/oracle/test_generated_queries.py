@@ -49,7 +49,7 @@ def _answer(answerer: Answerer, query: Query, codes: set[Code]) -> pa.Table:
         event(f"refused: {code}")
         if code in codes:
             reject()
-        raise
+        raise AssertionError(f"{error}: {query.sql}") from error
 
 
 def _rows(table: pa.Table, query: Query) -> dict[tuple[object, ...], list[dict[str, Any]]]:

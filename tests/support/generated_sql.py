@@ -116,7 +116,7 @@ KEYS = (
     "substr(occupation, 1, 1)", "left(area, 1)", "floor(age / 10) * 10", "age // 10",
     "CASE WHEN age < 25 THEN 'young' WHEN age < 50 THEN 'middle' ELSE 'old' END",
     "CASE WHEN occupation IS NULL THEN 'none' ELSE 'some' END",
-    "coalesce(ca, 'elsewhere')", "sex = 'F'", "hours // 10 * 10",
+    "coalesce(ca, 'elsewhere')", "(sex = 'F')", "hours // 10 * 10",
 )  # fmt: skip
 
 #: Aggregates, and how far from DuckDB's value they may be: means are rounded, quantiles stand on the grid.
