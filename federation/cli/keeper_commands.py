@@ -31,6 +31,9 @@ Directory = Annotated[
     Path, typer.Argument(metavar="DIR", help="A configuration directory.", show_default=False)
 ]
 
+FEW = 3
+"""Files of a folder that are named one by one."""
+
 
 def register(app: typer.Typer) -> None:
     app.command(
@@ -325,7 +328,24 @@ def _show_imported(imported: Imported, directory: Path, units: str) -> None:
     output.say(f"{imported.dataset}: {imported.rows:,} rows, {imported.units:,} {units}.", "bold green")
     output.rows(("column", "drafted as"), [(name, str(role)) for name, role in imported.roles.items()])
     output.say()
-    output.fields({"written": "\n".join(imported.written), "kept": "\n".join(imported.kept)})
+    output.fields({"written": _by_folder(imported.written), "kept": _by_folder(imported.kept)})
     for note in imported.notes:
         output.say(f"Note: {note}", "yellow")
     output.say(f"Now read and complete the drafts, then: federation check {directory}")
+
+
+def _by_folder(files: Sequence[str]) -> str:
+    """Files one a line, those of a folder with many of them as a number.
+
+    >>> print(_by_folder(["data/a.parquet", "codelists/a.csv", "codelists/b.csv", "codelists/c.csv"]))
+    data/a.parquet
+    codelists/ (3 files)
+    """
+    folders: dict[str, list[str]] = {}
+    for file in files:
+        folders.setdefault(file.partition("/")[0], []).append(file)
+    lines = [
+        "\n".join(inside) if len(inside) < FEW else f"{folder}/ ({len(inside)} files)"
+        for folder, inside in folders.items()
+    ]
+    return "\n".join(lines)

@@ -20,7 +20,7 @@ from federation.cli.main import run
 from federation.client import FederationError
 from federation.client.request import Request
 from federation.client.transport import Transport
-from tests.support.node import CUSTODIAN_SQL, SECRET, STANDING_SQL, Running, running, write_node
+from tests.support.node import CUSTODIAN_SQL, FILES, SECRET, STANDING_SQL, Running, running, write_node
 
 
 @dataclass(frozen=True)
@@ -301,6 +301,25 @@ def test_a_refused_request_and_one_that_is_not_there(federation: Type) -> None:
         missing = federation(*words, person="olu")
         assert missing.code == ExitCode.REFUSED
         assert "here is no such" in missing.err
+
+
+def test_terms_that_have_to_be_chosen_are_listed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = FILES["agreements/planning.yaml"]
+    two = text.replace("purposes: [skills planning]", "purposes: [skills planning, evaluation]", 1)
+    second = two.partition("- agreement: finished")[0].replace("agreement: planning", "agreement: other")
+    monkeypatch.delenv("FEDERATION_PURPOSE", raising=False)
+    with running(write_node(tmp_path, {"agreements/planning.yaml": two + second})) as node:
+        ask = ["query", STANDING_SQL, "--person", "pat", "--url", node.url]
+        assert run(ask) == ExitCode.USAGE
+        assert '--agreement "other"' in capsys.readouterr().err
+        assert run([*ask, "--agreement", "planning"]) == ExitCode.USAGE
+        assert '--purpose "evaluation"' in capsys.readouterr().err
+        assert run([*ask, "--agreement", "planning", "--purpose", "evaluation"]) == 0
+        assert run([*ask, "--agreement", "planning", "--purpose", "curiosity"]) == ExitCode.REFUSED
+        assert run([*ask, "--agreement", "none"]) == ExitCode.REFUSED
+        assert "There is no purpose to ask under." in capsys.readouterr().err
 
 
 # proof
