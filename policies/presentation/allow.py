@@ -171,7 +171,7 @@ def unknown_function(node: exp.Expr | None, name: str) -> RefusalError:
         node,
         f"The function {name.lower()!r} " + (f"may not be used: {reason}." if reason else "is not known."),
         "Functions above the line always give the same answer, have no side effects and have been reviewed.",
-        "Use another function; the list is in the documentation.",
+        "Use another function; docs/sql.md lists them.",
     )
 
 
