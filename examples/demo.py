@@ -299,12 +299,10 @@ def farewell(place: Place, seconds: float, kept: int | None) -> None:
         say(f"  {start}{port}", "cyan")
         say(f"Its API is then at {place.url}/v1, with documentation at {place.url}/docs.")
     say("In another terminal, ask what you like:" if kept is None else "Ask what you like:")
-    url = "" if place.port == 8642 else f"FEDERATION_URL={place.url} "
-    say(f"  {url}.venv/bin/federation catalogue --person priya", "cyan")
-    say(
-        f"  {url}.venv/bin/federation query @{place.short(place.folder)}/employment.sql --person priya \\",
-        "cyan",
-    )
+    url = "" if place.port == 8642 else f" FEDERATION_URL={place.url}"
+    say(f"  export FEDERATION_PERSON=priya{url}", "cyan")
+    say("  .venv/bin/federation catalogue", "cyan")
+    say(f"  .venv/bin/federation query @{place.short(place.folder)}/employment.sql \\", "cyan")
     say(f'    --purpose "{PURPOSE}"', "cyan")
     say("Your own data: .venv/bin/federation import --help")
 
