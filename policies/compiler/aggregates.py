@@ -80,6 +80,8 @@ class Aggregates:
         if isinstance(node, exp.WithinGroup):
             ordered = node.expression.expressions[0]
             quantile = node.this.this
+            if not isinstance(node.this, QUANTILES) or quantile is None:
+                raise self._unknown(node, "this aggregate WITHIN GROUP")
             if ordered.args.get("desc"):
                 quantile = exp.Sub(this=exp.Literal.number(1), expression=exp.Paren(this=quantile))
             return self._quantiles(node, ordered.this, quantile, rows)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 
 from sqlglot import exp
 
@@ -18,7 +18,8 @@ from policies.compiler.trees import bare
 from policies.refusals import Code, RefusalError
 
 MEASURE_RULE = "An aggregate takes a measure of the catalogue, scaled or shifted by constants."
-NUMERIC = {"INT", "BIGINT", "SMALLINT", "TINYINT", "DOUBLE", "FLOAT", "DECIMAL", "REAL", "HUGEINT", "INTEGER"}
+FLOATING = {"DOUBLE", "FLOAT", "REAL"}
+NUMERIC = FLOATING | {"INT", "BIGINT", "SMALLINT", "TINYINT", "DECIMAL", "HUGEINT", "INTEGER"}
 
 
 @dataclass(frozen=True)
@@ -130,17 +131,13 @@ class Arms:
     def affine(self, node: exp.Expr) -> Affine:
         """Raises RefusalError ``measure_expression_not_allowed`` for anything that is not affine in one measure."""
         node = bare(node)
-        if isinstance(node, exp.Literal) and not node.is_string:
+        if not self._refs.keys_in(node):
             return Affine(offset=self._number(node))
-        if isinstance(node, exp.Boolean):
-            raise self._refused(node)
         if isinstance(node, exp.Neg):
             return _scaled(self.affine(node.this), Decimal(-1))
         if isinstance(node, exp.Cast | exp.TryCast) and node.to.this.name in NUMERIC:
-            # A cast to a whole number would round each row; the others only name a type.
             inner = self.affine(node.this)
-            whole = "INT" in node.to.this.name
-            if not whole or (inner.measure is not None and inner.measure.variable.decimals == 0):
+            if _keeps_places(node.to, inner):
                 return inner
             raise self._refused(node)
         if isinstance(node, exp.Column):
@@ -189,11 +186,11 @@ class Arms:
             return Affine(measure)
         raise self._refused(node)
 
-    def _number(self, node: exp.Literal) -> Decimal:
-        try:
-            number = Decimal(str(node.this))
-        except InvalidOperation:
-            raise self._refused(node) from None
+    def _number(self, node: exp.Expr) -> Decimal:
+        value = self._predicates.constant(node)
+        if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
+            raise self._refused(node)
+        number = Decimal(str(value))
         if not number.is_finite() or abs(number) > Decimal(10) ** 12:
             raise self._refused(node)
         return number
@@ -207,6 +204,17 @@ class Arms:
             node,
             self._sql,
         )
+
+
+def _keeps_places(target: exp.DataType, value: Affine) -> bool:
+    """Whether a cast only names another type. One with fewer places would round each row."""
+    if target.this.name in FLOATING:
+        return True
+    places = target.expressions[1].name if len(target.expressions) == 2 else "3"
+    kept = int(places) if target.this.name == "DECIMAL" and places.isdigit() else 0
+    has = value.measure.variable.decimals if value.measure is not None else 0
+    exact = all(number == number.to_integral_value() for number in (value.scale, value.offset))
+    return exact and has <= kept
 
 
 def _scaled(value: Affine, factor: Decimal) -> Affine:

@@ -148,14 +148,18 @@ class CellSelect:
     def _grouping(self) -> tuple[list[exp.Expr], list[tuple[int, ...]]]:
         group = self._select.args.get("group")
         if group is None:
-            if self._select.args.get("distinct") and not any(
-                _has_aggregate(e) for e in self._select.expressions
-            ):
+            if self._distinct_groups():
                 return grouping_sets(exp.Group(expressions=self._plain()), self._sql)
             return [], [()]
         if group.args.get("all"):
             return grouping_sets(exp.Group(expressions=self._plain()), self._sql)
         return grouping_sets(self._bound_group(group), self._sql)
+
+    def _distinct_groups(self) -> bool:
+        """Whether DISTINCT alone makes the groups."""
+        parts = self._select.args
+        aggregated = parts.get("group") or parts.get("having") or _has_aggregate(self._select)
+        return bool(parts.get("distinct")) and not aggregated
 
     def _plain(self) -> list[exp.Expr]:
         """The select list without aggregates, as GROUP BY ALL takes it; constants are no groups."""
@@ -166,7 +170,9 @@ class CellSelect:
             ):
                 raise self._row_level(item)
             inner = bare(item.this if isinstance(item, exp.Alias) else item)
-            if not _has_aggregate(inner) and not inner.find(exp.Subquery) and not inner.find(exp.Window):
+            # An alias may stand for an aggregate or a window, so what it stands for decides.
+            meant = self._binder.mixed(inner)
+            if not _has_aggregate(meant) and not meant.find(exp.Subquery, exp.Window):
                 bound = self._binder.below(inner)
                 if bound.find(exp.Column):
                     items.append(bound)
@@ -218,7 +224,7 @@ class CellSelect:
             elif isinstance(clause, exp.Expr):
                 select.set(part, self._clause(clause))
         distinct = self._select.args.get("distinct")
-        if isinstance(distinct, exp.Expr) and (distinct.args.get("on") or _has_aggregate(self._select)):
+        if isinstance(distinct, exp.Expr) and (distinct.args.get("on") or not self._distinct_groups()):
             select.set("distinct", self._clause(distinct))
         return select
 

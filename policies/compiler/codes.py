@@ -9,6 +9,7 @@ from sqlglot import exp
 from catalogue.codelists import CodeList, CodeListKind
 from policies.compiler.errors import nearest, refuse
 from policies.compiler.refs import DimensionRef, Refs, key_of
+from policies.compiler.trees import map_children
 from policies.refusals import Code
 
 COMPARISONS = (exp.EQ, exp.NEQ, exp.NullSafeEQ, exp.NullSafeNEQ, exp.Is)
@@ -53,7 +54,11 @@ def name_codes(expression: exp.Expr, refs: Refs, area: AreaLookup, sql: str) -> 
                         branch.set("this", codes[0])
         return node
 
-    return expression.copy().transform(one, copy=False)
+    def walk(node: exp.Expr) -> exp.Expr:
+        # A query inside stands above the line and has been compiled by itself.
+        return node if isinstance(node, exp.Query) else one(map_children(node, walk))
+
+    return walk(expression)
 
 
 def _target(node: exp.Expr | None, refs: Refs) -> DimensionRef | None:

@@ -26,7 +26,7 @@ from policies.compiler.scope import NAMES
 from policies.compiler.weighted import bind_weighted
 from policies.context import Context
 from policies.plan import AppliedRule, AtomKind, CellQuery, ClearedPlan, Stage
-from policies.presentation.allow import check, verify_with_duckdb
+from policies.presentation.allow import check
 from policies.presentation.clock import bind_clock
 from policies.presentation.model import Column, Presentation, Relation
 from policies.presentation.present import present
@@ -42,20 +42,18 @@ def compile_plan(sql: str, context: Context) -> ClearedPlan:
     """
     _check_terms(context)
     parsed = parse(sql)
-    tree = bind_parameters(parsed.tree, context, sql)
+    given = bind_parameters(parsed.tree, context, sql)
     clock = datetime.combine(context.today, time(), UTC)
-    timed = bind_clock(tree, clock)
-    assert isinstance(timed, exp.Query)
-    tree = timed
-    tables = _tables(tree, context.catalogue)
+    timed = bind_clock(given, clock)
+    tables = _tables(timed, context.catalogue)
     known = {name: Relation(name, ()) for name in tables}
-    _check_names(tree, tables, context.catalogue, sql)
-    tree = bind_weighted(expand_pivots(tree, sql, context, tables), sql)
+    _check_names(timed, tables, context.catalogue, sql)
+    tree = bind_weighted(expand_pivots(timed, sql, context, tables), sql)
     check(tree, known)
-    typed = tree.sql(dialect="duckdb")
     # A name follows the text as typed; the text is bound to empty tables for it, and never executed.
-    as_typed = sql if tree == parsed.tree else typed
-    names = _output_names(as_typed, tables, tree, known, sql)
+    typed = given if tree == timed else tree
+    as_typed = sql if typed == parsed.tree else typed.sql(dialect="duckdb")
+    names = _output_names(as_typed, tables, tree, sql)
     compiler = QueryCompiler(sql, context, tables, names=tuple(names))
     query = compiler.presented(tree, Environment(), tree)
     _check_datasets(compiler, context, tree)
@@ -237,13 +235,10 @@ def codelist_types(catalogue: Catalogue, name: str) -> dict[str, str]:
     return {field.name: "BIGINT" if str(field.type) == "int64" else "VARCHAR" for field in table.schema}
 
 
-def _output_names(
-    typed: str, tables: Tables, tree: exp.Query, known: Mapping[str, Relation], sql: str
-) -> list[str]:
+def _output_names(typed: str, tables: Tables, tree: exp.Query, sql: str) -> list[str]:
     """The names that DuckDB gives to the typed query, which also says whether the query holds together at all."""
-    verify_with_duckdb(typed, known, tree)
     try:
-        return [name for name, _ in leaf_engine.describe(typed, tables)]
+        return [name for name, _ in leaf_engine.describe(typed, tables, tree)]
     except duckdb.Error as error:
         raise _binding_refusal(error, tree, sql, tables) from None
 

@@ -21,6 +21,7 @@ from catalogue.catalogue import Dimension
 from catalogue.fragment import Grid
 from policies.compiler.refs import MEMBER, VALUE, DimensionLike, DimensionRef
 from policies.presentation.allow import verify_with_duckdb
+from policies.presentation.clock import CLOCK_FUNCTIONS
 from policies.presentation.model import Relation
 from policies.refusals import Code, Refusal, RefusalError
 
@@ -104,10 +105,20 @@ def evaluate(ref: DimensionLike, expressions: Sequence[exp.Expr]) -> tuple[Evalu
     finally:
         connection.unregister("leaves")
     size = ref.dimension.size if isinstance(ref, DimensionRef) else 2
+    probes = 3 if isinstance(ref, DimensionRef) and ref.dimension.grid is not None else 1
+    if table.num_rows != size * probes:
+        raise RefusalError(
+            Refusal(
+                Code.UNSUPPORTED_SYNTAX,
+                "This expression has not one value for each code.",
+                "Predicates and groups are decided on the codes of a dimension, before any data is read.",
+                "Leave out what aggregates or multiplies rows.",
+            )
+        )
     results = []
     for i, kind in enumerate(types):
         values = table.column(i).to_pylist()
-        if len(values) == size:
+        if probes == 1:
             results.append(Evaluation(tuple(values), kind, ()))
             continue
         low, middle, high = values[:size], values[size : 2 * size], values[2 * size :]
@@ -149,13 +160,16 @@ def constant(expression: exp.Expr) -> object:
     return rows[0][0]
 
 
-def describe(sql: str, tables: Mapping[str, Mapping[str, str]]) -> tuple[tuple[str, str], ...]:
+def describe(
+    sql: str, tables: Mapping[str, Mapping[str, str]], query: exp.Expr | None = None
+) -> tuple[tuple[str, str], ...]:
     """Names and types that DuckDB gives to the columns of ``sql`` over empty tables of these columns.
 
     Binds only, but binding computes constants: so the text is held against the allow-list first, which refuses
-    those that would be large. Raises RefusalError and duckdb.Error.
+    those that would be large; ``query`` gives such refusals their place. Raises RefusalError and duckdb.Error.
     """
-    verify_with_duckdb(sql, {name: Relation(name, ()) for name in tables}, exp.Select())
+    known = {name: Relation(name, ()) for name in tables}
+    verify_with_duckdb(sql, known, query or exp.Select(), also=CLOCK_FUNCTIONS)
     connection = _connection().cursor()
     try:
         connection.execute("BEGIN TRANSACTION")

@@ -86,16 +86,15 @@ class _Expansion:
         if values is None:
             values = self._domain(source, column, pivot)
         groups = self._groups(source, pivot, column, aggregates)
+        named = self._aggregate_names(source, aggregates)
         projections: list[exp.Expr] = [group.copy() for group in groups]
         for value in values:
-            for aggregate in aggregates:
+            for aggregate, described in zip(aggregates, named, strict=True):
                 inner = aggregate.this if isinstance(aggregate, exp.Alias) else aggregate
                 condition = exp.EQ(this=column.copy(), expression=exp.convert(value))
                 name = str(value)
-                if isinstance(aggregate, exp.Alias):
-                    name = f"{name}_{aggregate.alias}"
-                elif len(aggregates) > 1:
-                    name = f"{name}_{inner.sql(dialect='duckdb').lower()}"
+                if isinstance(aggregate, exp.Alias) or len(aggregates) > 1:
+                    name = f"{name}_{described}"
                 filtered = exp.Filter(this=inner.copy(), expression=exp.Where(this=condition))
                 projections.append(exp.alias_(filtered, name, quoted=True))
         select = exp.Select(expressions=projections).from_(source)
@@ -134,14 +133,22 @@ class _Expansion:
             return [item.copy() for item in group.expressions]
         used = {column.name.lower()}
         used |= {found.name.lower() for item in aggregates for found in item.find_all(exp.Column)}
-        probe = self._from(source, exp.Star())
+        found = self._described(self._from(source, exp.Star()), pivot)
+        return [exp.column(name, quoted=True) for name in found if name.lower() not in used]
+
+    def _aggregate_names(self, source: exp.Expr, aggregates: list[exp.Expr]) -> list[str]:
+        probe = self._from(source, *(aggregate.copy() for aggregate in aggregates))
+        return self._described(probe, source)
+
+    def _described(self, probe: exp.Select, place: exp.Expr) -> list[str]:
+        """The names of the columns of a query over the source."""
         try:
             described = leaf_engine.describe(probe.sql(dialect="duckdb"), self._tables)
         except duckdb.Error:
             raise unsupported(
-                "The source of this PIVOT could not be read.", "Mend its subquery first.", pivot, self._sql
+                "This PIVOT could not be read.", "Mend its source and its aggregates first.", place, self._sql
             ) from None
-        return [exp.column(name, quoted=True) for name, _ in described if name.lower() not in used]
+        return [name for name, _ in described]
 
     def _domain(self, source: exp.Expr, column: exp.Column, pivot: exp.Pivot) -> list[object]:
         compiler = QueryCompiler(self._sql, self._context, self._tables)

@@ -14,6 +14,7 @@ from typing import Any
 
 import duckdb
 from sqlglot import exp
+from sqlglot.dialects.duckdb import DuckDB
 
 from policies.presentation.folding import LARGEST_NUMBER, folds_into_something_large
 from policies.presentation.functions import SCALARS, TABLE_FUNCTIONS, denial
@@ -100,6 +101,10 @@ _CONSTRUCTS: tuple[type[exp.Expr], ...] = (
     exp.WithinGroup,
 )
 
+#: Functions without parentheses (CURRENT_USER, LOCALTIME), which DuckDB's parse takes for columns. Those that read the
+#: clock are literals by now.
+_VALUE_FUNCTIONS: tuple[type[exp.Expr], ...] = tuple(set(DuckDB.Parser.NO_PAREN_FUNCTIONS.values()))
+
 _JOIN_METHODS = {"", "NATURAL", "ASOF"}
 
 
@@ -134,6 +139,8 @@ def _faults(node: exp.Expr, relations: set[str]) -> Iterator[RefusalError]:
             for extra in (name for name, value in node.args.items() if value and name not in parts):
                 yield _unsupported(node, f"{extra.strip('_').upper()} of {node.key.upper()}")
     match node:
+        case exp.Func() if isinstance(node, _VALUE_FUNCTIONS):
+            yield unknown_function(node, node.sql_name())
         case exp.Identifier() if node.name.lower().startswith(RESERVED):
             yield _unsupported(node, f"A name that starts with {RESERVED}")
         case exp.Table(this=exp.Identifier()) if node.name.lower() not in relations:
@@ -214,16 +221,23 @@ def _engine() -> duckdb.DuckDBPyConnection:
     return engine
 
 
-def verify_with_duckdb(sql: str, relations: Mapping[str, Relation], query: exp.Expr) -> None:
-    """Hold DuckDB's parse of the regenerated ``sql`` against the list; ``query`` gives refusals their place.
+def verify_with_duckdb(
+    sql: str, relations: Mapping[str, Relation], query: exp.Expr, also: frozenset[str] = frozenset()
+) -> None:
+    """Hold DuckDB's parse of ``sql`` against the list; ``query`` gives refusals their place.
+
+    ``also`` names functions that are allowed beside it, in a text that is bound but never executed.
 
     Raises RefusalError: unknown_function, unknown_table or unsupported_syntax.
     """
-    verify_all_with_duckdb([sql], relations, query)
+    verify_all_with_duckdb([sql], relations, query, also)
 
 
 def verify_all_with_duckdb(
-    statements: Sequence[str], relations: Mapping[str, Relation], query: exp.Expr
+    statements: Sequence[str],
+    relations: Mapping[str, Relation],
+    query: exp.Expr,
+    also: frozenset[str] = frozenset(),
 ) -> None:
     """``verify_with_duckdb`` for several statements in one parse, each of which must be one SELECT."""
     row = _engine().execute(_SERIALISE, [";\n".join(statements)]).fetchone()
@@ -239,18 +253,18 @@ def verify_all_with_duckdb(
         known = ctes | {name.lower() for name in relations}
         sources = [n["function"] for n in nodes if n.get("type") == "TABLE_FUNCTION"]
         for node in nodes:
-            _verify(node, known, query)
+            _verify(node, known, query, SCALARS | TABLE_FUNCTIONS | also)
             if node.get("class") == "FUNCTION" and not any(node is each for each in sources):
                 _verify_size(node, query)
 
 
-def _verify(node: dict[str, Any], relations: set[str], query: exp.Expr) -> None:
+def _verify(node: dict[str, Any], relations: set[str], query: exp.Expr, functions: frozenset[str]) -> None:
     kind, class_ = node.get("type"), node.get("class")
     if class_ is not None:
         if class_ not in _EXPRESSIONS:
             raise _unsupported(query, f"What DuckDB reads as {class_}")
         if class_ in ("FUNCTION", "WINDOW"):
-            _verify_function(node, SCALARS | TABLE_FUNCTIONS, query)
+            _verify_function(node, functions, query)
         if class_ == "STAR" and (node.get("columns") or node.get("expr")):
             raise _unsupported(query, "COLUMNS()")
         return

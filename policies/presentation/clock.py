@@ -12,6 +12,8 @@ from policies.refusals import Code
 _DATES = {"current_date", "today"}
 _INSTANTS = {"now", "current_timestamp", "transaction_timestamp", "get_current_timestamp"}
 _LOCAL = {"localtimestamp", "current_localtimestamp"}
+#: What becomes a literal, by the names that DuckDB's own parse has.
+CLOCK_FUNCTIONS = frozenset(_DATES | _INSTANTS | _LOCAL)
 _NODES: dict[type[exp.Expr], str] = {
     exp.CurrentDate: "current_date",
     exp.CurrentTimestamp: "now",
@@ -32,7 +34,7 @@ def bind_clock(query: exp.Query, clock: datetime | None) -> exp.Query:
 
     def literal(node: exp.Expr) -> exp.Expr:
         name = _NODES.get(type(node)) or (node.name.lower() if isinstance(node, exp.Anonymous) else "")
-        if name not in _DATES | _INSTANTS | _LOCAL or node.expressions:
+        if name not in CLOCK_FUNCTIONS or node.expressions:
             return node
         if clock is None:
             raise refuse(

@@ -85,4 +85,12 @@ select sum(pay) filter (where false), sum(null), sum(0), count(*) filter (where 
 select isnan(a), n from (select case when age > 30 then 'nan'::double else 1 end a, count(*) n from people group by 1);
 select e.size_band, count(*) from people p left join employers e using (employer_id) where e.size_band is null group by 1;
 select count(*) from people p left join employers e using (employer_id) where e.size_band <> 'S' or e.size_band is null;
-select count(*) filter (where employer_id in (select employer_id from employers where size_band = 'S')) from people
+select count(*) filter (where employer_id in (select employer_id from employers where size_band = 'S')) from people;
+select distinct upper(left(region, 1)) from people group by region, sex;
+select region, count(*) n, n * 2 m, rank() over (order by n) r, r + 1 q from people group by all;
+select sum((sex = 'F')::int) as a, a + 1 as b, count(*) from people group by all;
+select sum(pay::decimal(12, 4)), sum(hours::int), sum(10 // 4), sum(hours * (10 // 4)), sum(pay * 2 ^ 3), sum(hours + abs(-3)) from people;
+pivot people on sex using count(*), sum(pay) group by region;
+pivot people on sex using count(*) as n, sum(hours) group by region;
+select year(current_date) > 2000, count(*) from people;
+select region, count(*) from people group by region having count(*) > (select avg(case when n > 3 then 1 end) from (select region, count(*) as n from people group by 1))

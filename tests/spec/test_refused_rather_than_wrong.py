@@ -52,6 +52,15 @@ QUERIES = [
     # Groups of types that cells do not carry.
     ("select [area] a, count(*) from people group by 1", Code.UNSUPPORTED_SYNTAX),
     ("select area::blob a, count(*) from people group by 1", Code.UNSUPPORTED_SYNTAX),
+    # Casts that would round each row.
+    ("select sum(pay::decimal(9, 0)) from people", Code.MEASURE_EXPRESSION),
+    ("select sum((pay * 0.5)::decimal(9, 2)) from people", Code.MEASURE_EXPRESSION),
+    # What multiplies rows has not one value for each code.
+    ("select unnest([age, age + 1, age + 2]) u, count(*) from people group by 1", Code.UNSUPPORTED_SYNTAX),
+    # The wall clock and the engine, which DuckDB's parse takes for columns.
+    ("select count(*) from people where age > hour(current_time)", Code.UNKNOWN_FUNCTION),
+    ("select count(*) from people where region <> current_user", Code.UNKNOWN_FUNCTION),
+    ("select session_user, count(*) from people", Code.UNKNOWN_FUNCTION),
 ]  # fmt: skip
 
 
