@@ -255,10 +255,16 @@ def unforeseen(path: str, error: BaseException) -> JSONResponse:
 
 def _validation_fault(item: Mapping[str, Any]) -> Fault:
     """What pydantic found, without the value that it found it in."""
-    place = item["loc"]
+    kind, place = str(item["type"]), item["loc"]
+    if kind == "json_invalid":
+        return Fault(f"invalid_{kind}", f"the body is not JSON, from character {place[-1]} on")
     pointer = "/" + "/".join(str(step) for step in place[1:]) if place and place[0] == "body" else None
     name = ".".join(str(step) for step in place[1:]) or str(place[0])
-    return Fault(f"invalid_{item['type']}", f"{name}: {item['msg']}", pointer=pointer)
+    return Fault(f"invalid_{kind}", f"{name}: {_IN_WORDS.get(kind, item['msg'])}", pointer=pointer)
+
+
+_IN_WORDS = {"missing": "is missing", "extra_forbidden": "there is no such field"}
+"""Where the library's own words speak of its machinery."""
 
 
 def _place(error: BaseException) -> str:

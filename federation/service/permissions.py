@@ -50,4 +50,6 @@ def require(principal: Principal, act: Act) -> None:
     """Raises ServiceError with NOT_PERMITTED, naming the roles that may."""
     if not permitted(principal, act):
         roles = ", ".join(sorted(PERMISSIONS[act]))
-        raise ServiceError(ServiceCode.NOT_PERMITTED, f"to {act.value} needs one of the roles: {roles}")
+        raise ServiceError(
+            ServiceCode.NOT_PERMITTED, f"to {act.value}, one of these roles is needed: {roles}"
+        )

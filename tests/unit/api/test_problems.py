@@ -160,3 +160,15 @@ def test_the_event_loop_answers_while_queries_compile(node: Running) -> None:
         thread.join()
     assert took[0] > 0.2, "the query was too quick to prove anything"
     assert max(waits) < took[0] / 2
+
+
+def test_mistakes_in_a_body_are_told_in_words(node: Running) -> None:
+    with node.http("pat") as http:
+        broken = http.post("/v1/check", content=b"{bad", headers={"Content-Type": "application/json"}).json()
+        wrong = http.post("/v1/check", json={"query": "SELECT 1"}).json()
+    assert [fault["message"] for fault in broken["errors"]] == ["the body is not JSON, from character 1 on"]
+    assert "pointer" not in broken["errors"][0]
+    assert [(fault["pointer"], fault["message"]) for fault in wrong["errors"]] == [
+        ("/sql", "sql: is missing"),
+        ("/query", "query: there is no such field"),
+    ]
