@@ -19,11 +19,11 @@ from policies.compiler.expressions import Binder
 from policies.compiler.per_unit import groups_by_unit, per_unit_columns, per_unit_having
 from policies.compiler.refs import DimensionRef
 from policies.compiler.relations import (
-    LookupRelation,
     PresentedRelation,
     Relation,
     UnitRelation,
     unit_relation,
+    whole_lookup,
 )
 from policies.compiler.scope import Scope
 from policies.compiler.sources import Joiner, renamed
@@ -191,7 +191,7 @@ class QueryCompiler:
             return unit_relation(dataset, self.context.agreement)
         codelist = self.codelist(name)
         if codelist is not None:
-            return LookupRelation(codelist, tuple(codelist.table.column_names))
+            return whole_lookup(codelist)
         known = [*environment.relations, *self.context.catalogue.datasets, *self.context.catalogue.codelists]
         raise unknown_table(node, known, self.sql)
 
@@ -210,7 +210,12 @@ class QueryCompiler:
         found = [self.source(source, environment)[1] for source in sources if _is_relation(source)]
         if not any(isinstance(relation, UnitRelation) for relation in found):
             return PresentedRelation(self._present_select(node, environment))
-        joiner = Joiner(self.sql, lambda source: self.source(source, environment), self.area)
+        joiner = Joiner(
+            self.sql,
+            lambda source: self.source(source, environment),
+            self.area,
+            self.context.catalogue.codelists,
+        )
         scope, relation = joiner.scope(node)
         aliases = {item.alias.lower(): item.this for item in node.expressions if isinstance(item, exp.Alias)}
         binder = Binder(self, environment, scope, aliases)

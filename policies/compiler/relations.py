@@ -46,10 +46,15 @@ class UnitRelation:
 
 @dataclass(frozen=True)
 class LookupRelation:
-    """A code list as an open table: nothing in it is about anybody."""
+    """A code list as an open table: nothing in it is about anybody.
+
+    ``columns`` gives the column of the code list behind each name; ``key`` is the one by which rows are unique: the
+    leaf level, or for SELECT DISTINCT of a level and its names that level.
+    """
 
     codelist: CodeList
-    columns: tuple[str, ...]
+    columns: Mapping[str, str]
+    key: str
 
 
 @dataclass(frozen=True)
@@ -60,6 +65,44 @@ class PresentedRelation:
 
 
 Relation = UnitRelation | LookupRelation | PresentedRelation
+
+
+def whole_lookup(codelist: CodeList) -> LookupRelation:
+    return LookupRelation(
+        codelist, {name: name for name in codelist.table.column_names}, codelist.leaf_level.name
+    )
+
+
+def distinct_lookup(query: exp.Query, codelists: Mapping[str, CodeList]) -> LookupRelation | None:
+    """SELECT DISTINCT of columns of one code list of which one decides the others; None for anything else."""
+    if (
+        not isinstance(query, exp.Select)
+        or not query.args.get("distinct")
+        or query.args["distinct"].args.get("on")
+    ):
+        return None
+    if any(
+        value
+        for part, value in query.args.items()
+        if part not in ("expressions", "distinct", "from_", "kind")
+    ):
+        return None
+    source = query.args["from_"].this
+    codelist = codelists.get(source.name.lower()) if isinstance(source, exp.Table) else None
+    if codelist is None:
+        return None
+    columns: dict[str, str] = {}
+    for item in query.expressions:
+        inner = item.this if isinstance(item, exp.Alias) else item
+        if not isinstance(inner, exp.Column) or inner.name.lower() not in codelist.table.column_names:
+            return None
+        columns[item.alias_or_name.lower()] = inner.name.lower()
+    attributes = list(dict.fromkeys(columns.values()))
+    rows = codelist.table.select(attributes).group_by(attributes).aggregate([])
+    for attribute in attributes:
+        if len(rows.column(attribute).unique()) == rows.num_rows:
+            return LookupRelation(codelist, columns, attribute)
+    return None
 
 
 def path_key(path: tuple[str, ...], name: str) -> str:

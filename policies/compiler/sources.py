@@ -7,14 +7,17 @@ from dataclasses import dataclass
 
 from sqlglot import exp
 
+from catalogue.codelists import CodeList
 from catalogue.models import Relationship
 from policies.compiler.codes import AreaLookup, name_codes
 from policies.compiler.errors import refuse
 from policies.compiler.refs import DimensionRef, OtherRef, Refs, column, key_of
 from policies.compiler.relations import (
     LookupRelation,
+    PresentedRelation,
     Relation,
     UnitRelation,
+    distinct_lookup,
     matched,
     reroot,
 )
@@ -24,7 +27,7 @@ from policies.refusals import Code, RefusalError
 
 JOIN_RULE = (
     "Unit rows are joined only along relationships that the catalogue declares many-to-one, or to a code list"
-    " at its leaf level, so that no join can multiply rows."
+    " at its leaf level or to SELECT DISTINCT of a level and its names, so that no join can multiply rows."
 )
 
 
@@ -42,11 +45,16 @@ class Joiner:
     """Builds the scope of one SELECT over unit rows, source by source."""
 
     def __init__(
-        self, sql: str, resolve: Callable[[exp.Expr], tuple[str, Relation]], area: AreaLookup
+        self,
+        sql: str,
+        resolve: Callable[[exp.Expr], tuple[str, Relation]],
+        area: AreaLookup,
+        codelists: Mapping[str, CodeList],
     ) -> None:
         self._sql = sql
         self._resolve = resolve
         self._area = area
+        self._codelists = codelists
         self._used: list[set[exp.Expr]] = []
 
     def consumed(self, term: exp.Expr) -> bool:
@@ -85,6 +93,11 @@ class Joiner:
         kind = (join.kind or "").upper()
         if join.method or kind not in ("", "INNER", "OUTER", "CROSS") or side not in ("", "LEFT"):
             raise self._refused(join)
+        if isinstance(other, PresentedRelation):
+            names = distinct_lookup(other.query, self._codelists)
+            if names is None:
+                raise self._refused(join)
+            other = names
         if isinstance(other, LookupRelation):
             return self._lookup(scope, alias, other, join, where, base)
         if not isinstance(other, UnitRelation):
@@ -187,12 +200,14 @@ class Joiner:
         where: list[exp.Expr],
         base: UnitRelation,
     ) -> UnitRelation:
-        leaf = lookup.codelist.leaf_level.name
         for left, right in self._pairs(join, where):
             for here, there in ((left, right), (right, left)):
                 if not isinstance(here, exp.Column) or not isinstance(there, exp.Column):
                     continue
-                if there.name.lower() != leaf or (there.table or alias).lower() != alias:
+                if (
+                    lookup.columns.get(there.name.lower()) != lookup.key
+                    or (there.table or alias).lower() != alias
+                ):
                     continue
                 bound = scope.find(here)
                 if not isinstance(bound, exp.Column):
@@ -201,13 +216,17 @@ class Joiner:
                 if (
                     isinstance(ref, DimensionRef)
                     and ref.dimension.codelist is lookup.codelist
-                    and bound.name == leaf
+                    and bound.name == lookup.key
                 ):
                     self._merge_using(scope, join)
-                    scope.sources[alias] = {name: column(ref.key, name) for name in lookup.columns}
+                    scope.sources[alias] = {
+                        name: column(ref.key, attribute) for name, attribute in lookup.columns.items()
+                    }
                     terms = self._rest(scope, join, (left, right))
                     if join.side:
-                        if terms:
+                        # A row without a code finds no partner; its other columns would have to be null here.
+                        partial = lookup.codelist.table.column(lookup.key).null_count
+                        if terms or partial:
                             raise self._refused(join)
                         return base
                     present = exp.Not(this=exp.Is(this=bound.copy(), expression=exp.Null()))
