@@ -31,8 +31,8 @@ Directory = Annotated[
     Path, typer.Argument(metavar="DIR", help="A configuration directory.", show_default=False)
 ]
 
-FEW = 3
-"""Files of a folder that are named one by one."""
+MANY_FILES = 12
+"""From so many on, the files of a folder are not named one by one."""
 
 
 def register(app: typer.Typer) -> None:
@@ -337,15 +337,15 @@ def _show_imported(imported: Imported, directory: Path, units: str) -> None:
 def _by_folder(files: Sequence[str]) -> str:
     """Files one a line, those of a folder with many of them as a number.
 
-    >>> print(_by_folder(["data/a.parquet", "codelists/a.csv", "codelists/b.csv", "codelists/c.csv"]))
+    >>> print(_by_folder(["data/a.parquet", *(f"codelists/{i}.csv" for i in range(20))]))
     data/a.parquet
-    codelists/ (3 files)
+    codelists/ (20 files)
     """
     folders: dict[str, list[str]] = {}
     for file in files:
         folders.setdefault(file.partition("/")[0], []).append(file)
     lines = [
-        "\n".join(inside) if len(inside) < FEW else f"{folder}/ ({len(inside)} files)"
+        "\n".join(inside) if len(inside) < MANY_FILES else f"{folder}/ ({len(inside)} files)"
         for folder, inside in folders.items()
     ]
     return "\n".join(lines)
