@@ -8,6 +8,8 @@ import pytest
 
 from policies.compiler import compile_query
 from policies.refusals import Code, RefusalError
+from tests.attacks.framework import DRAWS
+from tests.attacks.test_attacks import ATTACKS
 from tests.docs.demo import demo_context
 from tests.docs.pages import ROOT, read, rows, section
 
@@ -32,3 +34,10 @@ def test_what_a_reviewer_cannot_see_is_refused(character: str) -> None:
     (refusal,) = refused.value.refusals
     assert refusal.code is Code.SQL_SYNTAX
     assert character not in refusal.message
+
+
+def test_every_attack_that_is_known_to_gain_something_is_named() -> None:
+    named = re.findall(r'\| "([^"]+)" \|', section(read("security.md"), "Not protected against"))
+    assert named == [attack.name for _, attack in ATTACKS if attack.beyond]
+    assert DRAWS == 240
+    assert 200 < len(ATTACKS) < 300
