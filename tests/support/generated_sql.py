@@ -189,11 +189,11 @@ def queries(draw: st.DrawFn, above: bool = True) -> Query:
         positions = [str(i + 1) for i in range(len(keys))]
         forms = [", ".join(keys), ", ".join(positions), ", ".join(names), "ALL"]
         if len(keys) > 1:
-            listed = ", ".join(keys)
+            listed = ", ".join(f"({key})" for key in keys)  # sqlglot reads no bare comparison in ROLLUP
             forms += [
                 f"ROLLUP ({listed})",
                 f"CUBE ({listed})",
-                f"GROUPING SETS (({listed}), ({keys[0]}), ())",
+                f"GROUPING SETS (({', '.join(keys)}), ({keys[0]}), ())",
             ]
         sql += f" GROUP BY {draw(st.sampled_from(forms))}"
     if above:
