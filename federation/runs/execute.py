@@ -28,7 +28,7 @@ from federation.service.compiling import CompilerBusy, CompilerFault, CompilerTi
 from federation.service.node import Node
 from federation.service.questions import question_of
 from federation.service.runs import supersede
-from federation.service.use import ask_of, use_of
+from federation.service.use import ask_of, beyond_decisions, use_of
 from federation.state import requests, runs
 from federation.state.changes import IdKind, new_id
 from federation.state.errors import (
@@ -135,9 +135,16 @@ def _checked_plan(case: _Case) -> tuple[ClearedPlan, Question]:
         raise _Void(RunFault.NOT_USABLE)
     question = question_of(node, request.body, ask, today, case.run.parameters)
     try:
-        return _compile(case, question), question
+        return _decided(case, _compile(case, question)), question
     except RefusalError:
         raise _Failed(RunFault.REFUSED) from None
+
+
+def _decided(case: _Case, plan: ClearedPlan) -> ClearedPlan:
+    """``plan``, if the decisions on the request are about all that it reads."""
+    if beyond_decisions(case.node, case.request, case.decisions, plan):
+        raise _Void(RunFault.NOT_USABLE)
+    return plan
 
 
 def _compile(case: _Case, question: Question) -> ClearedPlan:
@@ -177,7 +184,7 @@ def _answer(case: _Case, plan: ClearedPlan, question: Question) -> Answer:
 
     def recompile(values: tuple[Decimal | None, ...]) -> ClearedPlan:
         """With the protected answers of the stages bound; a hidden one hides everything above it."""
-        return _compile(case, replace(question, stage_values=values))
+        return _decided(case, _compile(case, replace(question, stage_values=values)))
 
     deadline = time.monotonic() + case.node.settings.limits.run_seconds
     try:

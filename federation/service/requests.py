@@ -206,7 +206,7 @@ def _decide(
 
     def do(session: Session) -> RequestView:
         request = visible(session, principal, request_id)
-        digest = ruling.plan_digest or request.plan_digest
+        digest = request.plan_digest if ruling.plan_digest is None else ruling.plan_digest
         details = {
             Detail.BODY: principal.body,
             Detail.PLAN_DIGEST: digest,

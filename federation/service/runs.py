@@ -15,14 +15,14 @@ from federation.service.once import Once, act, answered
 from federation.service.permissions import Act, require
 from federation.service.questions import Value, compile_question, question_of, single_values
 from federation.service.requests import visible
-from federation.service.use import ask_of, use_of
+from federation.service.use import ask_of, beyond_decisions, use_of
 from federation.service.views import RunView
 from federation.state import releases, runs
 from federation.state import requests as store
 from federation.state.changes import IdKind, new_id
 from federation.state.errors import NotFound
 from federation.state.lifecycle import RequestState
-from federation.state.models import Request, Run
+from federation.state.models import Decision, Request, Run
 from policies.refusals import RefusalError
 
 
@@ -55,7 +55,7 @@ def start(
         supersede(node, request)
     if not use.usable:
         raise ServiceError(ServiceCode.NOT_USABLE, use.reason)
-    _check_values(node, request, parameters)
+    _check_values(node, request, decisions, parameters)
     run_id = new_id(IdKind.RUN)
     event = AuditEvent(principal.subject, AuditAction.RUN_QUEUED, run_id, now, {Detail.REQUEST: request_id})
 
@@ -100,13 +100,19 @@ def supersede(node: Node, request: Request) -> None:
         store.supersede(session, request.id, event)
 
 
-def _check_values(node: Node, request: Request, parameters: Mapping[str, Value]) -> None:
-    """What was reviewed is the typed query and its domains: that a value of them makes no sense shows only now."""
+def _check_values(
+    node: Node, request: Request, decisions: Sequence[Decision], parameters: Mapping[str, Value]
+) -> None:
+    """What was reviewed is the typed query and its domains: what a value of them makes of it shows only now."""
     question = question_of(node, request.body, ask_of(request), request.created_at.date(), parameters)
     try:
-        compile_question(node, question)
+        plan = compile_question(node, question)
     except RefusalError as error:
         raise refused(error.refusals) from None
+    beyond = beyond_decisions(node, request, decisions, plan)
+    if beyond:
+        reason = f"no standing rule covers what it reads of {', '.join(beyond)} with these values: ask for them alone"
+        raise ServiceError(ServiceCode.NOT_USABLE, reason)
 
 
 def _digest_now(node: Node, request: Request) -> str:

@@ -7,10 +7,14 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from catalogue.catalogue import Catalogue
+from federation.service import plans
+from federation.service.node import Node
 from federation.service.questions import Ask
 from federation.state.lifecycle import RequestState
 from federation.state.models import Decision, DecisionKind, Outcome, Request
+from federation.state.standing import covering_rules
 from federation.state.validity import Bound, Ground, Unusable, Usable, check_use, day_bound
+from policies.plan import ClearedPlan
 
 _REASONS = {
     RequestState.SUBMITTED: "it awaits the decision of: {waiting}",
@@ -54,6 +58,27 @@ def use_of(
             waiting = sorted({body for name, body in request.custodians.items() if name not in decided})
             reason = _REASONS[state].format(waiting=", ".join(waiting))
             return Use(state, reason if bound is None else f"{reason} ({bound.name})", None)
+
+
+def beyond_decisions(
+    node: Node, request: Request, decisions: Sequence[Decision], plan: ClearedPlan
+) -> tuple[str, ...]:
+    """The datasets of ``plan`` on which nobody decided that they may be read so.
+
+    With parameters only the plan of one value was there when the request was decided on. Another value may make a
+    condition bite that was trivially true, and so read a dimension that no standing rule allows, or another dataset.
+    A rule that was narrowed since then covers no more than it says now.
+    """
+    covered = covering_rules(
+        node.catalogue.standing_rules.values(),
+        requester=request.requester,
+        body=request.body,
+        dimensions=plans.dimensions(plan, node.catalogue),
+        today=node.clock().date(),
+    )
+    by_person = {decision.dataset for decision in decisions if decision.kind is DecisionKind.PERSON}
+    touched = plans.custodians(plan, node.catalogue)
+    return tuple(sorted(touched.keys() - (covered.keys() & request.custodians.keys()) - by_person))
 
 
 def ask_of(request: Request) -> Ask:
