@@ -6,6 +6,7 @@ A thread that runs away cannot be stopped and holds up every other; a process ca
 from __future__ import annotations
 
 import copyreg
+import logging
 import multiprocessing
 import pickle
 import queue
@@ -230,6 +231,8 @@ class _Worker:
 def _serve(pipe: Connection, catalogue: bytes) -> None:
     """The worker's loop. It reads nothing but questions of its own node, and ends with the pipe."""
     loaded: Catalogue = pickle.loads(catalogue)  # the parent pickled it
+    # The parser's warnings quote the question; what is wrong with it goes to the one who asked, as a refusal.
+    logging.getLogger("sqlglot").setLevel(logging.CRITICAL)
     # Expressions of a user are evaluated on code lists here: one that grows without bound ends this process alone.
     _, hard = resource.getrlimit(resource.RLIMIT_AS)
     bound = WORKER_BYTES if hard == resource.RLIM_INFINITY else min(WORKER_BYTES, hard)
