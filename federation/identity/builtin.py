@@ -121,7 +121,10 @@ class BuiltinIdentity(AuthorizationServer):  # type: ignore[misc]
 
     def token(self, uri: str, form: Mapping[str, str], headers: Mapping[str, str]) -> TokenResponse:
         """Answer a token request (RFC 6749, section 3.2). ``uri`` must be HTTPS or a loopback address."""
-        response: TokenResponse = self.create_token_response(_TokenRequest(uri, form, headers))
+        try:
+            response: TokenResponse = self.create_token_response(_TokenRequest(uri, form, headers))
+        except ValueError:  # Authlib decodes Basic credentials without a look at what they are
+            return TokenResponse(401, {"error": "invalid_client", "notice": NOTICE}, ())
         return response
 
     # What Authlib asks of the adapter to a web framework:

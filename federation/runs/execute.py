@@ -85,6 +85,7 @@ def execute(node: Node, lease: Lease, watch: Watch) -> None:
 
     Raises:
         StateError: the outcome could not be recorded; the lease runs out and the run is taken up again.
+        StorageFull: there was no room for the release; the run is back in the queue, unless it was tried too often.
     """
     with node.database.read() as session:
         run = runs.get_run(session, lease.run_id)
@@ -103,6 +104,9 @@ def execute(node: Node, lease: Lease, watch: Watch) -> None:
         _end_with(case, AuditAction.RUN_VOIDED, runs.void_run, str(void.fault))
     except _Failed as failed:
         _end_with(case, AuditAction.RUN_FAILED, runs.fail_run, str(failed.fault))
+    except StorageFull:
+        _give_back(case, {Detail.CODE: str(RunFault.STORAGE_FULL)})
+        raise
     except StateError:
         raise
     except Exception as error:  # noqa: BLE001  # its text may hold a value, so it ends here
@@ -219,7 +223,9 @@ def _issue(case: _Case, answer: Answer, question: Question) -> None:
         stored = node.files.put_release(table, signed)
         cells = ledger_rows(answer.answered, node.catalogue, epoch, node.files)
     except StorageFull:
-        raise _Failed(RunFault.STORAGE_FULL) from None
+        if case.lease.attempt >= runs.MAXIMUM_ATTEMPTS:
+            raise _Failed(RunFault.STORAGE_FULL) from None
+        raise
     except StorageError:
         raise _Failed(RunFault.STORAGE_FAILED) from None
     except DigestError:
@@ -243,6 +249,8 @@ def _issue(case: _Case, answer: Answer, question: Question) -> None:
         Detail.ANSWER_KEY: key,
         Detail.KEY_EPOCH: epoch,
     }
+    if not use_of(node.catalogue, request, case.decisions, request.plan_digest, node.clock()).usable:
+        raise _Void(RunFault.NOT_USABLE)
     try:
         with node.database.write() as session:
             event = _event(case, AuditAction.RELEASE_ISSUED, release_id, details)
@@ -266,10 +274,14 @@ def _stopped(case: _Case) -> Exception:
     if case.watch.stop is Stop.CANCELLED:
         return RunCancelled(f"the run {case.lease.run_id} was to be cancelled")
     if case.watch.stop is Stop.NODE_STOPPING:
-        with case.node.database.write() as session:
-            event = _event(case, AuditAction.RUN_REQUEUED, case.lease.run_id, {})
-            runs.give_back(session, case.lease, event)
+        _give_back(case, {})
     return LeaseLost(f"the run {case.lease.run_id} is no longer held by this worker")
+
+
+def _give_back(case: _Case, details: dict[Detail, DetailValue]) -> None:
+    with case.node.database.write() as session:
+        event = _event(case, AuditAction.RUN_REQUEUED, case.lease.run_id, details)
+        runs.give_back(session, case.lease, event)
 
 
 def _end(case: _Case, action: AuditAction, step: Callable[..., None]) -> None:

@@ -12,6 +12,7 @@ from typing import Self
 import structlog
 
 from federation.audit.events import AuditAction, AuditEvent, Detail
+from federation.release.files import StorageFull
 from federation.runs.execute import execute
 from federation.runs.watch import Watch
 from federation.service.node import Node
@@ -21,6 +22,7 @@ from federation.state.steps import Lease
 
 IDLE_SECONDS = 0.1
 TROUBLE_SECONDS = 2.0
+ROOM_SECONDS = 5.0
 log = structlog.get_logger(__name__)
 
 
@@ -71,6 +73,9 @@ class Workers:
                 # Nothing runs while the state can't be written: the audit event would come first.
                 log.error("worker_waits", code=error.code)
                 pause = TROUBLE_SECONDS
+            except StorageFull as error:
+                log.error("worker_waits", code=error.code)
+                pause = ROOM_SECONDS
             except Exception as error:  # noqa: BLE001  # a worker outlives whatever a run does to it
                 log.error("worker_stumbled", kind=type(error).__name__)
                 pause = TROUBLE_SECONDS

@@ -117,3 +117,12 @@ def test_a_token_without_an_expiry_is_refused(identity: BuiltinIdentity) -> None
         fault_of(identity, jwt.encode(header, claims, tokens.key, algorithms=["Ed25519"]))
         is TokenFault.INVALID
     )
+
+
+@pytest.mark.parametrize("credentials", ["/w==", "é", " ", "===", "ZGFzaGJvYXJk"])
+def test_credentials_that_cannot_be_read_are_no_credentials(
+    identity: BuiltinIdentity, credentials: str
+) -> None:
+    headers = {"Authorization": f"Basic {credentials}"}
+    answer = identity.token(URI, {"grant_type": "client_credentials"}, headers)
+    assert (answer.status, answer.body["error"]) == (401, "invalid_client")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from federation.client import FederationError, NotUsable, RunFailed
 from federation.composition import build_node
 from federation.identity.principal import NodeRole, Principal
 from federation.release.files import ReleaseStore, StorageFull
+from federation.runs import workers
 from federation.service import requests, runs
 from federation.service.questions import Ask
 from federation.state.models import Release
@@ -32,6 +34,7 @@ from tests.support.node import (
 )
 
 PAT = Principal("pat", "Pat", "greater_ay", frozenset({NodeRole.PLANNER}))
+OLU = Principal("olu", "Olu", "office", frozenset({NodeRole.CUSTODIAN}))
 
 
 @contextmanager
@@ -198,15 +201,49 @@ def test_while_the_audit_trail_cannot_be_written_nothing_runs(tmp_path: Path) ->
         assert actions.count("fragment.started") == 1
 
 
-def test_a_full_disk_fails_the_run_and_leaves_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def full(*_: object) -> None:
-        raise StorageFull("full")
+def test_a_full_disk_is_waited_for_but_not_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    put, tries = ReleaseStore.put_release, []
 
+    def full(store: ReleaseStore, *what: Any) -> Any:
+        tries.append(1)
+        if len(tries) in (1, 3, 4, 5):
+            raise StorageFull("full")
+        return put(store, *what)
+
+    monkeypatch.setattr(workers, "ROOM_SECONDS", 0.1)
     with served(tmp_path) as node:
         monkeypatch.setattr(ReleaseStore, "put_release", full)
-        assert run_fault(node) == "storage_full"
+        request = node.session("pat").request(STANDING_SQL, purpose=PURPOSE, agreement="planning")
+        assert len(request.fetch()) == 2
+        assert len(tries) == 2
+        with pytest.raises(RunFailed) as caught:
+            request.run().wait(progress=False)
+        assert caught.value.code == "storage_full"
+        assert len(tries) == 5
+        assert releases(node) == 1
+
+
+def test_an_approval_that_ends_while_its_run_goes_releases_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put = ReleaseStore.put_release
+
+    def late(store: ReleaseStore, *what: Any) -> Any:
+        stored = put(store, *what)
+        time.sleep(3.0)
+        return stored
+
+    monkeypatch.setattr(ReleaseStore, "put_release", late)
+    with served(tmp_path) as node:
+        request = node.session("pat").request(CUSTODIAN_SQL, purpose=PURPOSE, agreement="planning")
+        until = datetime.now(UTC) + timedelta(seconds=2)
+        ruling = requests.Ruling("fine", request.plan_digest, until)
+        requests.approve(node.node, OLU, request.id, ruling)
+        with pytest.raises(RunFailed) as caught:
+            request.wait(progress=False)
+        assert caught.value.code == "request_not_usable"
+        assert request.runs()[0]["state"] == "void"
+        assert releases(node) == 0
 
 
 def test_ad_hoc_divisions_are_used_up_and_registered_ones_are_not(tmp_path: Path) -> None:
