@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
+import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
@@ -26,6 +30,8 @@ from federation.importing.existing import Existing, as_documented, documented, s
 from federation.importing.problems import SHOWN_ROWS, ImportRefused, rows_text
 from federation.importing.staging import Staged, quoted, stage
 from federation.importing.storing import DECIMAL_DIGITS, codes_of, write_data, write_keys
+
+WORKSPACE = ".import-"
 
 
 @dataclass(frozen=True)
@@ -82,9 +88,7 @@ def draft_dataset(path: Path, directory: Path, key_secret: bytes, options: Impor
 
 
 def _import(path: Path, directory: Path, key_secret: bytes, options: ImportOptions) -> Imported:
-    directory.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".import-", dir=directory) as folder:
-        workspace = Path(folder)
+    with _workspace(directory) as workspace:
         with stage(path, workspace, options.null_values) as staged:
             name = free_name(options.name or path.stem, reserved_words(staged))
             document = documented(directory, name) if options.existing is Existing.KEEP else None
@@ -109,6 +113,21 @@ def _import(path: Path, directory: Path, key_secret: bytes, options: ImportOptio
         written = _move(directory, workspace, {k: v for k, v in drafts.items() if k not in kept}, data)
     roles = {c.column.variable: c.role for c in candidates if c.role is not None}
     return Imported(name, staged.rows, units, roles, written, kept, notes)
+
+
+@contextmanager
+def _workspace(directory: Path) -> Iterator[Path]:
+    """A folder for one import, at a time: the next waits. What a killed one left holds rows, and is removed."""
+    directory.mkdir(parents=True, exist_ok=True)
+    lock = os.open(directory, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        for left in directory.glob(f"{WORKSPACE}*"):
+            shutil.rmtree(left)
+        with tempfile.TemporaryDirectory(prefix=WORKSPACE, dir=directory) as folder:
+            yield Path(folder)
+    finally:
+        os.close(lock)
 
 
 def _candidates(staged: Staged, options: ImportOptions) -> tuple[Candidate, ...]:

@@ -380,3 +380,11 @@ def test_a_weak_secret_writes_nothing(tmp_path: Path, node: Path) -> None:
     with pytest.raises(WeakSecret):
         draft_dataset(tmp_path / "jobs.csv", node, b"short", OPTIONS)
     assert not list(node.rglob("*"))
+
+
+def test_what_a_killed_import_left_is_removed_by_the_next(tmp_path: Path, node: Path) -> None:
+    left = node / ".import-killed"
+    left.mkdir(parents=True)
+    (left / "staging.duckdb").write_text("rows")
+    run(tmp_path, csv_text(table()))
+    assert not list(node.glob(".import-*"))
