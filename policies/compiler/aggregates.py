@@ -94,7 +94,7 @@ class Aggregates:
         if isinstance(node.this, exp.Distinct):
             raise self._unknown(node, "DISTINCT inside a sum or mean")
         if isinstance(node, exp.Sum):
-            return self._sum(self._arms.of(node.this), rows)
+            return self._sum(self._arms.of(_without_zero(node.this)), rows)
         if isinstance(node, exp.Avg) or (isinstance(node, exp.Anonymous) and node.name.lower() == "mean"):
             return self._mean(node.expressions[0] if isinstance(node, exp.Anonymous) else node.this, rows)
         if isinstance(node, exp.Median):
@@ -273,6 +273,15 @@ def _chooses(node: exp.Expr, unit: exp.Column) -> bool:
         false = node.args.get("false")
         return _chooses(node.args["true"], unit) and (false is None or _chooses(false, unit))
     return isinstance(node, exp.Null) or node == unit
+
+
+def _without_zero(node: exp.Expr) -> exp.Expr:
+    """A null adds as much as a zero: COALESCE(x, 0) in a sum is x."""
+    if isinstance(node, exp.Coalesce) and len(node.expressions) == 1:
+        default = bare(node.expressions[0])
+        if isinstance(default, exp.Literal) and not default.is_string and not float(default.name):
+            return bare(node.this)
+    return node
 
 
 def _number(value: Decimal) -> exp.Expr:

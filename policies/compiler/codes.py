@@ -79,9 +79,8 @@ def _codes(
     text = str(literal.this)
     codes, names = _vocabulary(codelist, attribute)
     if text in codes:
-        if codes[text] != text and literal.is_string:
-            return [exp.convert(codes[text])]
-        return [literal.copy()]
+        # As the list holds it: 5223 for '5223' among numbers, '5223' for 5223 among texts.
+        return [exp.convert(codes[text])]
     for name, code in names.items():
         if name.lower() == text.lower():
             return [exp.convert(code)]

@@ -56,6 +56,10 @@ def compile_plan(sql: str, context: Context) -> ClearedPlan:
     names = _output_names(as_typed, tables, tree, sql)
     compiler = QueryCompiler(sql, context, tables, names=tuple(names))
     query = compiler.presented(tree, Environment(), tree)
+    # A CTE that only a stage reads, or nothing, is no part of what runs.
+    query = _without_unread_ctes(query)
+    read = {table.name for table in query.find_all(exp.Table)}
+    compiler.queries = [each for each in compiler.queries if each.relation in read]
     _check_datasets(compiler, context, tree)
     presentation = _present(query, compiler.queries, compiler.lookups, names, clock, context.catalogue)
     stages = tuple(
@@ -117,6 +121,22 @@ def _check_terms(context: Context) -> None:
             f"“{agreement.title}” does not permit this purpose.",
             f"State one of its purposes: {allowed}.",
         )
+
+
+def _without_unread_ctes(query: exp.Query) -> exp.Query:
+    with_ = query.args.get("with_")
+    if with_ is None:
+        return query
+    kept: list[exp.CTE] = []
+    readers = query.copy()
+    readers.set("with_", None)
+    read = {table.name.lower() for table in readers.find_all(exp.Table)}
+    for cte in reversed(with_.expressions):
+        if cte.alias.lower() in read:
+            kept.insert(0, cte)
+            read |= {table.name.lower() for table in cte.this.find_all(exp.Table)}
+    query.set("with_", exp.With(expressions=kept) if kept else None)
+    return query
 
 
 def _terms(code: Code, message: str, remedy: str) -> RefusalError:

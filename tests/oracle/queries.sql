@@ -96,3 +96,6 @@ select year(current_date) > 2000, count(*) from people;
 select region, count(*) from people group by region having count(*) > (select avg(case when n > 3 then 1 end) from (select region, count(*) as n from people group by 1));
 select s.region_name, count(*) from people p join (select distinct region, region_name from geography) s on p.region = s.region group by 1;
 with names as (select distinct region as code, region_name from geography) select n.region_name, sex, avg(pay) from people join names n on people.region = n.code group by all
+;
+select region, sum(coalesce(pay, 0)) from people group by region;
+with unused as (select sex, count(*) from people group by sex) select region, count(*) from people group by region

@@ -45,6 +45,11 @@ SAME = [
         "select count(*) from people where left(occupation, 1) in ('2')",
     ),
     (
+        "select count(*) from people where occupation = 21",
+        "select count(*) from people where occupation = '21'",
+    ),
+    ("select count(*) from people where age = '40'", "select count(*) from people where age = 40"),
+    (
         "select count(*) from people where sex = 'F' or sex = 'M'",
         "select count(*) from people",
     ),

@@ -67,3 +67,8 @@ def test_what_is_not_one_protected_number_is_refused(answerer: Answerer, subquer
     with pytest.raises(RefusalError) as refused:
         compile_query(f"select count(*) from people where pay < ({subquery})", answerer.market.context())
     assert [refusal.code for refusal in refused.value.refusals] == [code]
+
+
+def test_a_cte_that_only_a_stage_reads_is_no_part_of_what_runs(answerer: Answerer) -> None:
+    through = "with m as (select median(pay) p from people) select count(*) n from people where pay < (select p from m)"
+    assert len(compile_query(through, answerer.market.context()).queries) == 1
