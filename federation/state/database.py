@@ -6,10 +6,14 @@ cut), and writers that begin IMMEDIATE, so that two never find out at COMMIT tha
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from decimal import Decimal
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from alembic import command
 from alembic.config import Config
@@ -102,11 +106,24 @@ def _sqlite_url(path: Path) -> URL:
     return URL.create("sqlite", database=str(path))
 
 
+def _plain(value: object) -> float:
+    """Numbers that came in as JSON go out as JSON: a double has every digit that theirs had."""
+    if isinstance(value, Decimal):
+        return float(value)
+    raise TypeError(f"{type(value).__name__} is not JSON")
+
+
+_JSON: dict[str, Any] = {
+    "json_serializer": partial(json.dumps, default=_plain),
+    "json_deserializer": partial(json.loads, parse_float=Decimal),
+}
+
+
 def _engine(url: URL) -> Engine:
     # Parameters of a failing statement would otherwise stand in the text of the error.
     if url.get_backend_name() != "sqlite":
-        return create_engine(url, hide_parameters=True, pool_pre_ping=True)
-    engine = create_engine(url, hide_parameters=True, connect_args={"timeout": BUSY_TIMEOUT_SECONDS})
+        return create_engine(url, hide_parameters=True, pool_pre_ping=True, **_JSON)
+    engine = create_engine(url, hide_parameters=True, connect_args={"timeout": BUSY_TIMEOUT_SECONDS}, **_JSON)
 
     @event.listens_for(engine, "connect")
     def configure(connection: sqlite3.Connection, _: ConnectionPoolEntry) -> None:

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import func, select
@@ -75,7 +76,7 @@ def answer_key(
     """
     parts = {
         "plan": plan_digest,
-        "parameters": dict(parameters),
+        "parameters": {k: str(v) if isinstance(v, Decimal) else v for k, v in parameters.items()},
         "snapshots": dict(snapshots),
         "key_epochs": dict(key_epochs),
     }

@@ -10,6 +10,7 @@ import pytest
 
 from tests.support.node import CUSTODIAN_SQL, PURPOSE, Running, running, write_node
 
+GOING = {"queued", "running"}
 TERMS = {"agreement": "planning", "purpose": PURPOSE}
 
 
@@ -59,3 +60,17 @@ def test_nobody_approves_without_the_plan_that_was_reviewed(node: Running, diges
     answer = node.http("olu").post(f"/v1/requests/{request}/approve", json=body)
     assert (answer.status_code, answer.json()["code"]) == (409, "plan_changed")
     assert node.http("olu").get(f"/v1/requests/{request}").json()["state"] == "submitted"
+
+
+def test_a_parameter_may_be_a_fraction_and_nothing_but_its_domain(node: Running) -> None:
+    sql = "SELECT region, count(*) AS people FROM people WHERE pay > $v GROUP BY region"
+    request = ask(node, sql, v=[500.5, 600.25])
+    body = {"reason": "fine", "plan_digest": request["plan_digest"]}
+    assert node.http("olu").post(f"/v1/requests/{request['request']}/approve", json=body).status_code == 200
+    assert run(node, request["request"], v=550.5).json()["errors"][0]["code"] == "parameter_invalid"
+    started = run(node, request["request"], v=600.25)
+    assert started.status_code == 202
+    pat = node.http("pat")
+    while (view := pat.get(f"/v1/runs/{started.json()['run']}?wait=5").json())["state"] in GOING:
+        pass
+    assert view["state"] == "done", view
