@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, time
 
@@ -328,7 +328,7 @@ def cells_relation(query: CellQuery) -> Relation:
 
 
 def _rules(
-    queries: Iterable[CellQuery], effects: Iterable[tuple[str, str]], context: Context
+    queries: Sequence[CellQuery], effects: Iterable[tuple[str, str]], context: Context
 ) -> Iterable[AppliedRule]:
     """Which rule put in what, once each, in the order of the pipeline."""
     agreement = context.agreement
@@ -346,7 +346,9 @@ def _rules(
             yield AppliedRule("second_unit", "a second kind of unit is counted beside every number")
         if profile.cell_keys is not None:
             yield AppliedRule("cell_keys", "the sum of the contributors' record keys picks the noise")
-        if profile.dominance.p_percent or profile.dominance.dominance_k_percent:
+        atoms = [atom for query in queries if query.profile == name for atom in query.atoms]
+        totals = any(atom.kind not in (AtomKind.UNITS, AtomKind.QUANTILE) for atom in atoms)
+        if totals and (profile.dominance.p_percent or profile.dominance.dominance_k_percent):
             yield AppliedRule("dominance", "the largest contributions are read beside every total")
     if any(query.guards for query in queries):
         yield AppliedRule("complement", "an ad-hoc set of codes is held against the set around it")
