@@ -1,6 +1,6 @@
-"""One presentation, then exit. Run as a script by ``python -I``: it imports nothing of this project.
+"""One presentation, then exit. Forked by the template beside it: it imports nothing of this project.
 
-It loads the engine, says that it is ready, reads one job from standard input, gives up what it no longer needs
+It opens the engine, says that it is ready, reads one job from standard input, gives up what it no longer needs
 (files, processes, memory and time beyond the job's limits), answers on standard output and ends. An answer never
 holds the text of an error: that could hold a value.
 """
@@ -17,6 +17,7 @@ from typing import IO, Any
 
 import duckdb
 import pyarrow as pa
+import pyarrow.dataset  # the engine would import it at its first Arrow table, in each child anew
 
 READY = b"R"
 _SIZE = 8
@@ -129,7 +130,3 @@ def main() -> None:
     _write(sys.stdout.buffer, *answer)
     os.close(sys.stdout.fileno())  # the parent need not wait for the memory to be given back
     os._exit(0)
-
-
-if __name__ == "__main__":
-    main()

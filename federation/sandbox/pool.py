@@ -1,4 +1,4 @@
-"""Children started ahead of need, each used once: a run waits for the query, not for an interpreter to start."""
+"""Children started ahead of need, each used once: a run waits for the query, not for an engine to open."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Self
 import pyarrow as pa
 
 from federation.sandbox.model import Fault, Limits, PresentationError, PresentedNote, PresentedTable
-from federation.sandbox.process import Child
+from federation.sandbox.process import Child, Template
 from policies.presentation.model import Presentation
 
 _SIZE = 8
@@ -24,11 +24,12 @@ _ATTEMPTS = 3
 class Sandbox:
     """Runs presentations in child processes. Thread-safe; close it, or use it as a context manager.
 
-    ``size`` children wait, each holding about 150 MiB; a run that finds none starts its own.
+    ``size`` children wait, forked from one template; a run that finds none starts its own.
     """
 
     def __init__(self, size: int = 2) -> None:
         self._size = size
+        self._template = Template()
         self._waiting: deque[Child] = deque()
         self._lock = threading.Lock()
         self._closed = False
@@ -61,6 +62,7 @@ class Sandbox:
         for child in children:
             child.end()
         self._keeper.shutdown()
+        self._template.close()
 
     def __enter__(self) -> Self:
         return self
@@ -79,7 +81,7 @@ class Sandbox:
                     raise RuntimeError("the sandbox is closed")
                 child = self._waiting.popleft() if self._waiting else None
             if child is None:
-                child, fresh = Child(), fresh + 1
+                child, fresh = self._template.child(), fresh + 1
             if child.wait_ready():
                 return child
             child.end()
@@ -100,7 +102,7 @@ class Sandbox:
     def _refill(self) -> None:
         with self._lock:
             while not self._closed and len(self._waiting) < self._size:
-                self._waiting.append(Child())
+                self._waiting.append(self._template.child())
 
 
 def _frame(part: bytes) -> bytes:

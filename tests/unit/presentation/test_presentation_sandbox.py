@@ -7,6 +7,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pyarrow as pa
 import pytest
@@ -138,9 +139,39 @@ def test_a_child_that_died_is_passed_over() -> None:
         for child in list(sandbox._waiting):
             child.wait_ready()
             os.kill(child.pid, signal.SIGKILL)
-            child._process.wait()
+            assert child._code_within(10) == -signal.SIGKILL
         presented = sandbox.run_presentation(presentation("SELECT 1 AS a, 0 AS s"), {})
     assert presented.table.to_pydict() == {"a": [1], "s": [0]}
+
+
+def test_a_template_that_died_takes_its_children_and_is_started_anew() -> None:
+    with Sandbox(size=2) as sandbox:
+        children = list(sandbox._waiting)
+        for child in children:
+            assert child.wait_ready()
+        first = sandbox._template.pid
+        os.kill(first, signal.SIGKILL)
+        for child in children:
+            assert child._answer is not None
+            assert os.read(child._answer, 1) == b""  # nobody holds its other end: the child is gone
+        presented = sandbox.run_presentation(presentation("SELECT 1 AS a, 0 AS s"), {})
+        assert sandbox._template.pid != first
+    assert presented.table.to_pydict() == {"a": [1], "s": [0]}
+
+
+def test_a_child_holds_its_two_pipes_and_nothing_of_its_siblings(sandbox: Sandbox) -> None:
+    child = sandbox._template.child()
+    assert child.wait_ready()
+    held = {int(path.name): str(path.readlink()) for path in Path(f"/proc/{child.pid}/fd").iterdir()}
+    environment = Path(f"/proc/{child.pid}/environ").read_bytes()
+    template_threads = list(Path(f"/proc/{sandbox._template.pid}/task").iterdir())
+    child.end()
+    assert [held[0].split(":")[0], held[1].split(":")[0], held[2]] == ["pipe", "pipe", "/dev/null"]
+    assert not [name for name in held.values() if name.startswith("socket:") or "pidfd" in name]
+    assert len([name for name in held.values() if name.startswith("pipe:")]) == 2
+    assert b"HOME=" not in environment
+    assert b"FEDERATION" not in environment
+    assert len(template_threads) == 1
 
 
 def test_many_threads_share_a_sandbox() -> None:
