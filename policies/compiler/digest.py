@@ -29,7 +29,8 @@ def plan_digest(normal_sql: str, presentation: str, queries: Iterable[CellQuery]
         "plan": None if parametrised else [_query(query) for query in queries],
         "presentation": None if parametrised else presentation,
         "domains": {
-            name: [str(v) for v in domain.values] for name, domain in sorted(context.domains.items())
+            name: [[type(v).__name__, str(v)] for v in domain.values]
+            for name, domain in sorted(context.domains.items())
         },
         "versions": versions(queries, context),
     }
