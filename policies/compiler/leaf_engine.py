@@ -25,6 +25,8 @@ from policies.presentation.clock import CLOCK_FUNCTIONS
 from policies.presentation.model import Relation
 from policies.refusals import Code, Refusal, RefusalError
 
+MAXIMUM_TABLES = 64
+
 _LOCAL = threading.local()
 
 
@@ -45,8 +47,31 @@ def _connection() -> duckdb.DuckDBPyConnection:
         connection.execute("SET python_enable_replacements=false")
         connection.execute("SET enable_external_access=false")
         connection.execute("SET lock_configuration=true")
-        _LOCAL.connection = connection
+        _LOCAL.connection, _LOCAL.leaves = connection, {}
     return connection
+
+
+def _leaves(ref: DimensionLike) -> str:
+    """The name of a temporary table with the leaves of a dimension, made once per thread while there is room.
+
+    It is known by the objects that it was made from, which the cache keeps alive, so that no other has their identity.
+    """
+    connection = _connection()
+    known: dict[tuple[object, ...], tuple[str, object]] = _LOCAL.leaves
+    dimension = ref.dimension if isinstance(ref, DimensionRef) else None
+    codelist = dimension.codelist if dimension is not None else None
+    key: tuple[object, ...] = (id(codelist or dimension), dimension is not None and dimension.nullable)
+    if key not in known:
+        if len(known) >= MAXIMUM_TABLES:
+            for name, _ in known.values():
+                connection.execute(f"DROP TABLE {name}")
+            known.clear()
+        name = f"__fed_leaves_{len(known)}"
+        connection.register("__fed_arrow", _leaf_table(ref))
+        connection.execute(f"CREATE TEMP TABLE {name} AS FROM __fed_arrow")
+        connection.unregister("__fed_arrow")
+        known[key] = (name, codelist or dimension)
+    return known[key][0]
 
 
 def _leaf_table(ref: DimensionLike) -> pa.Table:
@@ -86,11 +111,9 @@ def evaluate(ref: DimensionLike, expressions: Sequence[exp.Expr]) -> tuple[Evalu
     """
     # One projection per expression; leaves keep their order because nothing reorders a scan of one thread.
     plain = [_unqualified(expression).sql(dialect="duckdb") for expression in expressions]
-    sql = "SELECT " + ", ".join(f"({text}) AS e{i}" for i, text in enumerate(plain)) + " FROM leaves"
-    connection = _connection()
-    connection.register("leaves", _leaf_table(ref))
+    sql = "SELECT " + ", ".join(f"({text}) AS e{i}" for i, text in enumerate(plain)) + f" FROM {_leaves(ref)}"
     try:
-        relation = connection.sql(sql)
+        relation = _connection().sql(sql)
         types = [str(kind) for kind in relation.types]
         table = relation.to_arrow_table()
     except duckdb.Error as error:
@@ -102,8 +125,6 @@ def evaluate(ref: DimensionLike, expressions: Sequence[exp.Expr]) -> tuple[Evalu
                 "Compare with codes of the code list, or convert with TRY_CAST.",
             )
         ) from None
-    finally:
-        connection.unregister("leaves")
     size = ref.dimension.size if isinstance(ref, DimensionRef) else 2
     probes = 3 if isinstance(ref, DimensionRef) and ref.dimension.grid is not None else 1
     if table.num_rows != size * probes:
