@@ -11,7 +11,7 @@ from catalogue.catalogue import Dimension
 from catalogue.codelists import CodeListKind
 from catalogue.models import Role, Variable
 from policies.boxes import EVERYWHERE, Region, intersect, subtract, union
-from policies.compiler.errors import refuse
+from policies.compiler.errors import another_unit, refuse
 from policies.compiler.predicates import Predicates
 from policies.compiler.refs import DimensionRef, Kind, MeasureRef, OtherRef, key_of
 from policies.compiler.trees import bare
@@ -171,14 +171,7 @@ class Arms:
         ref = self._refs[key_of(node)]
         if isinstance(ref, MeasureRef):
             if not ref.same_unit:
-                raise refuse(
-                    Code.COLUMN_USE,
-                    f"“{ref.name}” is a number about another unit than the one that is counted here.",
-                    "Totals and means are protected by counting the units whose numbers they are.",
-                    f"Aggregate it in a query over {ref.dataset.name} itself.",
-                    node,
-                    self._sql,
-                )
+                raise another_unit(ref.name, ref.dataset.name, node, self._sql)
             return Affine(ref)
         if isinstance(ref, OtherRef) and ref.kind is Kind.WEIGHT:
             return Affine(offset=Decimal(1), weighted=True)

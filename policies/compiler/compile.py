@@ -11,7 +11,7 @@ from sqlglot import exp
 
 from catalogue.catalogue import BoundDataset, Catalogue
 from catalogue.codelists import CodeListKind
-from catalogue.fragment import Membership, MembershipAxis
+from catalogue.fragment import tables_of
 from catalogue.models import Role
 from policies.compiler import leaf_engine
 from policies.compiler.digest import plan_digest
@@ -147,24 +147,8 @@ def _terms(code: Code, message: str, remedy: str) -> RefusalError:
 def _check_datasets(compiler: QueryCompiler, context: Context, tree: exp.Expr) -> None:
     agreement = context.agreement
     assert agreement is not None
-    used = {query.dataset for query in compiler.queries}
-    used |= {stage.query.dataset for stage in compiler.stages}
-    for query in [*compiler.queries, *(stage.query for stage in compiler.stages)]:
-        tables = {join.table.dataset for join in query.fragment.joins}
-        used |= tables | {
-            axis.membership.table.dataset
-            for block in query.fragment.blocks
-            for axis in block.axes
-            if isinstance(axis, MembershipAxis)
-        }
-        used |= {
-            condition.table.dataset
-            for condition in (
-                *query.fragment.where,
-                *(each for statistic in query.fragment.statistics for each in statistic.where),
-            )
-            if isinstance(condition, Membership)
-        }
+    queries = [*compiler.queries, *(stage.query for stage in compiler.stages)]
+    used = {table.dataset for query in queries for table in tables_of(query.fragment)}
     missing = sorted(used - set(agreement.datasets))
     if missing:
         raise refuse(

@@ -24,6 +24,18 @@ def refuse(
     return RefusalError(Refusal(code, message, rule, remedy, position))
 
 
+def another_unit(name: str, dataset: str, node: exp.Expr, sql: str) -> RefusalError:
+    """A measure that a join repeats on the rows of many: who they are does not say whose number it is."""
+    return refuse(
+        Code.COLUMN_USE,
+        f"“{name}” is a number about another unit than the one that is counted here.",
+        "Totals, means and bands are protected by counting the units whose numbers they are.",
+        f"Ask for it in a query over {dataset} itself.",
+        node,
+        sql,
+    )
+
+
 def unknown_table(node: exp.Table, known: Iterable[str], sql: str) -> RefusalError:
     return refuse(
         Code.UNKNOWN_TABLE,

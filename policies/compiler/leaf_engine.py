@@ -7,6 +7,7 @@ collation, integer division, LIKE), and no expression of a user ever meets a row
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,14 +21,16 @@ from sqlglot import exp
 from catalogue.catalogue import Dimension
 from catalogue.fragment import Grid
 from policies.compiler.refs import MEMBER, VALUE, DimensionLike, DimensionRef
-from policies.presentation.allow import verify_with_duckdb
+from policies.presentation.allow import function_calls, verify_with_duckdb
 from policies.presentation.clock import CLOCK_FUNCTIONS
+from policies.presentation.folding import GROWING, LARGEST_NUMBER, makes_something_large
 from policies.presentation.model import Relation
 from policies.refusals import Code, Refusal, RefusalError
 
 MAXIMUM_TABLES = 64
 
 _LOCAL = threading.local()
+_GROWING = re.compile(rf"\b(?:{'|'.join(sorted(GROWING))})\s*\(", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -112,6 +115,7 @@ def evaluate(ref: DimensionLike, expressions: Sequence[exp.Expr]) -> tuple[Evalu
     # One projection per expression; leaves keep their order because nothing reorders a scan of one thread.
     plain = [_unqualified(expression).sql(dialect="duckdb") for expression in expressions]
     sql = "SELECT " + ", ".join(f"({text}) AS e{i}" for i, text in enumerate(plain)) + f" FROM {_leaves(ref)}"
+    _refuse_growing(sql)
     try:
         relation = _connection().sql(sql)
         types = [str(kind) for kind in relation.types]
@@ -146,6 +150,22 @@ def evaluate(ref: DimensionLike, expressions: Sequence[exp.Expr]) -> tuple[Evalu
         inexact = tuple(j for j in range(size) if not low[j] == middle[j] == high[j])
         results.append(Evaluation(tuple(middle), kind, inexact))
     return tuple(results)
+
+
+def _refuse_growing(sql: str) -> None:
+    """The code list is small and no process of its own holds what is made of it: values must stay small too."""
+    if _GROWING.search(sql) is None:
+        return
+    for call in function_calls(sql):
+        if makes_something_large(call):
+            raise RefusalError(
+                Refusal(
+                    Code.UNSUPPORTED_SYNTAX,
+                    f"This call of {call['function_name'].lower()!r} could make a large value of a code.",
+                    "Predicates and groups are decided on the codes of a dimension while the query is compiled.",
+                    f"Use it with plain literals, no number above {LARGEST_NUMBER}, and not inside itself.",
+                )
+            )
 
 
 def _unqualified(expression: exp.Expr) -> exp.Expr:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from sqlglot import exp
 
 from catalogue.models import Profile
+from policies.boxes import is_empty
 from policies.compiler.atoms import AtomTable
 from policies.compiler.errors import refuse
 from policies.compiler.keys import is_adhoc
@@ -16,10 +17,27 @@ from policies.refusals import Code
 
 
 def partitions_of(blocks: Sequence[GridBlock], where: Box, table: AtomTable, refs: Refs) -> int:
-    """How many partitions of the population the query asks for: one a grouping set, one an ad-hoc set."""
-    sets = {(name, leaves) for atom in table.atoms.values() for name, leaves in (atom.where & where).sets}
-    adhoc = sum(is_adhoc(refs.dimension(name), leaves) for name, leaves in sets)
-    return len(blocks) + adhoc
+    """How many partitions of the population the query asks for.
+
+    One a grouping set, one an ad-hoc set; and in each grouping set one for every way in which FILTER and CASE split
+    it again: cells by the same dimensions are one way, unless they overlap.
+    """
+    boxes = {atom.where & where for atom in table.atoms.values()}
+    adhoc = sum(
+        is_adhoc(refs.dimension(name), leaves)
+        for name, leaves in {each for box in boxes for each in box.sets}
+    )
+    splits: dict[frozenset[str], list[Box]] = {}
+    for box in boxes:
+        further = frozenset(name for name, leaves in box.sets if where.get(name) != leaves)
+        if further and not any(is_adhoc(refs.dimension(name), leaves) for name, leaves in box.sets):
+            splits.setdefault(further, []).append(box)
+    return len(blocks) * (1 + sum(_depth(members) for members in splits.values())) + adhoc
+
+
+def _depth(boxes: Sequence[Box]) -> int:
+    """The most boxes of which one meets all: 1 where no two overlap."""
+    return max(sum(not is_empty(box & other) for other in boxes) for box in boxes)
 
 
 def check_cell_query(query: CellQuery, profile: Profile, select: exp.Select, sql: str) -> None:

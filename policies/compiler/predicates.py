@@ -10,7 +10,7 @@ from sqlglot import exp
 
 from catalogue.leaves import LeafSet
 from policies.boxes import EVERYWHERE, Region, intersect, union
-from policies.compiler.errors import refuse
+from policies.compiler.errors import another_unit, refuse
 from policies.compiler.leaf_engine import Evaluation, constant, evaluate
 from policies.compiler.parse import position_of
 from policies.compiler.refs import DimensionLike, DimensionRef, MeasureRef, Refs, key_of
@@ -72,10 +72,12 @@ class Predicates:
             raise RefusalError(refusal) from None
 
     def _dimension(self, key: str, node: exp.Expr) -> DimensionLike:
+        ref = self.refs[key]
+        if isinstance(ref, MeasureRef) and not ref.same_unit:
+            raise another_unit(ref.name, ref.dataset.name, node, self.sql)
         dimension = self.refs.dimension(key)
         if dimension is not None:
             return dimension
-        ref = self.refs[key]
         column = next(c for c in node.find_all(exp.Column) if key_of(c) == key)
         if isinstance(ref, MeasureRef):
             raise refuse(

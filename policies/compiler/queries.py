@@ -264,6 +264,10 @@ class QueryCompiler:
                     item,
                     self.sql,
                 )
+            if item.find(exp.Unnest, exp.Explode):
+                raise unsupported(
+                    "UNNEST over unit rows would repeat them.", "Leave it out.", item, self.sql
+                )
             inner = item.this if isinstance(item, exp.Alias) else item
             name = item.alias_or_name.lower() or inner.sql(dialect="duckdb").lower()
             _add_column(columns, name, binder.below(inner))
@@ -349,7 +353,7 @@ class QueryCompiler:
     def memberships(self, relation: UnitRelation) -> Memberships:
         profile = self.context.catalogue.profile_of(relation.base.name)
         assert profile is not None
-        return Memberships(self.context.catalogue, profile, self.sql)
+        return Memberships(self.context, profile, self.sql)
 
     def lookup_values(self, select: exp.Select, environment: Environment) -> list[exp.Expr] | None:
         """The values of a subquery that reads code lists alone, None if it reads anything else."""

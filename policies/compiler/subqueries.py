@@ -7,15 +7,16 @@ from dataclasses import dataclass
 
 from sqlglot import exp
 
-from catalogue.catalogue import Catalogue
 from catalogue.fragment import Field, Membership
 from catalogue.models import Profile
 from policies.compiler.errors import refuse
 from policies.compiler.fragments import FragmentBuilder, table_of
+from policies.compiler.jurisdiction import JurisdictionPass
 from policies.compiler.keys import is_adhoc
 from policies.compiler.predicates import Predicates
 from policies.compiler.refs import MEMBER, MemberRef, OtherRef, Refs, column, key_of
 from policies.compiler.relations import UnitRelation, union_inside
+from policies.context import Context
 from policies.plan import Box
 from policies.refusals import Code, RefusalError
 
@@ -29,7 +30,7 @@ MEMBER_RULE = (
 class Memberships:
     """Makes two-valued dimensions of the base dataset whose references are ``refs``."""
 
-    catalogue: Catalogue
+    context: Context
     profile: Profile
     sql: str
 
@@ -47,7 +48,8 @@ class Memberships:
         if len(region) != 1:
             raise self._refused(node)
         box = region[0]
-        builder = FragmentBuilder(self.catalogue, inner.base, inner.refs, self.profile)
+        JurisdictionPass(self.context, inner.refs, self.sql).check(box)
+        builder = FragmentBuilder(self.context.catalogue, inner.base, inner.refs, self.profile)
         conditions = builder.conditions(box)
         if any(isinstance(condition, Membership) for condition in conditions):
             raise self._refused(node)

@@ -221,6 +221,13 @@ def _engine() -> duckdb.DuckDBPyConnection:
     return engine
 
 
+def function_calls(sql: str) -> Iterator[dict[str, Any]]:
+    """The function calls of one SELECT, as DuckDB serialises its parse of it."""
+    row = _engine().execute(_SERIALISE, [sql]).fetchone()
+    parsed: dict[str, Any] = json.loads(row[0]) if row else {}
+    yield from (node for node in _dicts(parsed) if node.get("class") == "FUNCTION")
+
+
 def verify_with_duckdb(
     sql: str, relations: Mapping[str, Relation], query: exp.Expr, also: frozenset[str] = frozenset()
 ) -> None:

@@ -8,7 +8,7 @@ Over columns it is not folded, and the child process contains it.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 #: Allowed functions whose value can be much longer than the text of the call, or doubles with every nesting.
@@ -56,6 +56,10 @@ GROWING = frozenset(
 _PLAIN = frozenset(
     {"-", "list_value", "trunc", "to_days", "to_weeks", "to_months", "to_quarters", "to_years"}
 )
+#: Functions whose value is no longer than their first argument.
+_SHORTENING = frozenset(
+    {"left", "lower", "ltrim", "right", "rtrim", "substr", "substring", "trim", "upper", "year", "month"}
+)
 LARGEST_NUMBER = 10_000
 _LONG_NUMBER = re.compile(r"\d{5,}")
 
@@ -64,17 +68,32 @@ def folds_into_something_large(call: dict[str, Any]) -> bool:
     """Whether a function call of DuckDB's serialised parse is one over constants that might grow without bound."""
     if call["function_name"].lower() not in GROWING:
         return False
-    inside = [node for argument in call.get("arguments", []) for node in _expressions(argument)]
+    inside = _inside(call)
     parameters = {n for node in inside if node["class"] == "LAMBDA" for n in _names(node.get("lhs", {}))}
     if any(_names(node) - parameters for node in inside if node["class"] == "COLUMN_REF"):
         return False
+    return _grows(inside, _PLAIN)
+
+
+def makes_something_large(call: dict[str, Any]) -> bool:
+    """Whether such a call might grow without bound, whatever is in its columns, where these are codes."""
+    if call["function_name"].lower() not in GROWING:
+        return False
+    return _grows(_inside(call), _PLAIN | _SHORTENING)
+
+
+def _grows(inside: Sequence[dict[str, Any]], harmless: frozenset[str]) -> bool:
     if any(node["class"] in ("LAMBDA", "SUBQUERY") for node in inside):
         return True
-    if any(node["class"] == "FUNCTION" and node["function_name"] not in _PLAIN for node in inside):
+    if any(node["class"] == "FUNCTION" and node["function_name"].lower() not in harmless for node in inside):
         return True
     return any(
         _is_large(node["literal"]) for node in inside if node["class"] == "CONSTANT" and "literal" in node
     )
+
+
+def _inside(call: dict[str, Any]) -> list[dict[str, Any]]:
+    return [node for argument in call.get("arguments", []) for node in _expressions(argument)]
 
 
 def _is_large(literal: dict[str, Any]) -> bool:
