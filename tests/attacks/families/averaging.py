@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from policies.refusals import Code
-from tests.attacks.families.differencing import HONEST
-from tests.attacks.framework import Attack, Inference
+from tests.attacks.families.differencing import ALL, HONEST
+from tests.attacks.framework import Answer, Attack, Inference
 from tests.attacks.rules import mean_more_than
-from tests.support.neighbours import BOX
+from tests.support.neighbours import AREA, BOX
 
 P = Inference.PRESENCE
 PEOPLE = f"FROM people WHERE {BOX}"
@@ -14,6 +16,26 @@ LEDGER = (
     "many releases, each fair by itself: only a budget of partitions across releases bounds their average"
 )
 HALF = 31.5
+EVERYBODY = 389
+"""How many live in her area, with her."""
+
+
+def crossed(one: list[str], other: list[str]) -> list[str]:
+    return [f"{a} AND {b}" for a in one for b in other]
+
+
+# Ways to split everybody in the area by codes alone.
+SEX = ["sex = 'F'", "sex = 'M'"]
+STATUS = [f"status = '{code}'" for code in ("EMP", "SELF", "UNE", "INA")]
+BANDS = [f"age_band = '{code}'" for code in ("16-24", "25-49", "50-64", "65+")]
+WORKING = ["age BETWEEN 16 AND 64", "age_band = '65+'"]
+SKILLS = [
+    "occupation IN ('11', '21', '22', '23')",
+    "occupation IN ('12', '51', '52', '91')",
+    "occupation IS NULL",
+]
+WITHIN = [SEX, STATUS, BANDS, WORKING, crossed(SEX, STATUS), crossed(SEX, BANDS), crossed(SEX, WORKING)]
+BEYOND = [*WITHIN, SKILLS, *(crossed(SKILLS, other) for other in (*WITHIN, crossed(STATUS, WORKING)))]
 KEYS = ("sex", "status", "age_band", "hours // 10", "hours // 20", "age // 10")
 SETS = [f"({a}, {b})" for a in KEYS for b in KEYS if a < b] + [f"({a})" for a in KEYS]
 
@@ -24,6 +46,17 @@ def again(name: str, *sql: str, **more: object) -> Attack:
 
 def split(condition: str) -> str:
     return f"SELECT COUNT(*) FILTER (WHERE {condition}) + COUNT(*) FILTER (WHERE NOT ({condition})) {PEOPLE}"
+
+
+def by_nodes(name: str, splits: list[list[str]], **more: object) -> Attack:
+    """Every cell of every split in one row; the total is the mean of the sums of the splits."""
+    cells = ", ".join(f"COUNT(*) FILTER (WHERE {node})" for split in splits for node in split)
+
+    def decide(answers: Sequence[Answer]) -> bool:
+        shown = [float(str(n)) for row in answers[0].rows for n in row if n is not None]
+        return sum(shown) / len(splits) > EVERYBODY - 0.5
+
+    return Attack(name, P, (f"SELECT {cells} FROM people WHERE {AREA}",), decide, **{"honest": ALL, **more})  # type: ignore[arg-type]
 
 
 # The whole as the sum of its parts. The ranges have at least ten people on either side.
@@ -72,6 +105,12 @@ ATTACKS = [
         "by halves in one query",
         f"SELECT {', '.join(f'COUNT(*) FILTER (WHERE {r}) + COUNT(*) FILTER (WHERE NOT ({r}))' for r in (*RANGES, *BINS))} {PEOPLE}",
         refused=Code.TOO_MANY_PARTITIONS,
+    ),
+    by_nodes("by codes in one query", BEYOND, refused=Code.TOO_MANY_PARTITIONS),
+    by_nodes(
+        "by codes in one query, within the limit",
+        WITHIN,
+        beyond="the limit on partitions bounds what averaging gains, and does not make it nothing",
     ),
     again(
         "by grouping sets",
