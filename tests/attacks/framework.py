@@ -27,7 +27,7 @@ from policies.protect import ptable_of
 from policies.refusals import Code
 from tests.support.neighbours import Database, Draw, Variant
 
-DRAWS = 240
+DRAWS = 200
 CONFIDENCE = 0.95
 
 
@@ -65,9 +65,9 @@ class Answer:
 
     @classmethod
     def of(cls, table: pa.Table) -> Answer:
-        columns = tuple(name for name in table.column_names if not name.startswith("__fed_"))
-        lists = [table.column(name).to_pylist() for name in columns]
-        return cls(columns, tuple(zip(*lists, strict=True)))
+        shown = [i for i, name in enumerate(table.column_names) if not name.startswith("__fed_")]
+        lists = [table.column(i).to_pylist() for i in shown]
+        return cls(tuple(table.column_names[i] for i in shown), tuple(zip(*lists, strict=True)))
 
     @property
     def number(self) -> float | None:
@@ -133,7 +133,9 @@ def unprotected(attack: Attack, database: Database) -> list[Answer]:
     """What DuckDB itself answers on the unit rows. What would exhaust a machine is only parsed."""
     if attack.inference is Inference.RESOURCE:
         return [_parsed(sql) for sql in attack.sql]
-    return [_try(database.original, sql) for sql in attack.sql]
+    if attack.inference is Inference.ACCESS:
+        return [_try(database.original, sql) for sql in attack.sql]
+    return [_try(lambda each: database.rows.sql(each).to_arrow_table(), sql) for sql in attack.sql]
 
 
 def _parsed(sql: str) -> Answer:

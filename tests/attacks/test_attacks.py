@@ -57,7 +57,7 @@ ANSWERED = [(family, attack) for family, attack in ATTACKS if not attack.refused
 
 
 def test_there_are_many_and_no_two_are_alike() -> None:
-    assert len({attack.sql for _, attack in ATTACKS}) == len(ATTACKS) >= 100
+    assert len({(attack.profile, attack.sql) for _, attack in ATTACKS}) == len(ATTACKS) >= 100
 
 
 @pytest.mark.parametrize("attack", cases(ATTACKS))

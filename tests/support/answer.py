@@ -108,17 +108,19 @@ class Answerer:
 
     def original(self, sql: str) -> pa.Table:
         """What the typed query gives when DuckDB runs it on the unit rows: the oracle under the null profile."""
-        connection = duckdb.connect(":memory:", config={"threads": "1"})
-        try:
-            for name, codelist in self.market.catalogue.codelists.items():
-                connection.register(name, codelist.table)
-            for name, dataset in self.market.catalogue.datasets.items():
-                location = self.market.folder / dataset.document.source.location
-                connection.execute(f"CREATE VIEW base_{name} AS SELECT * FROM read_parquet('{location}')")
-                connection.execute(f"CREATE VIEW {name} AS {self._with_virtual_columns(name)}")
+        with self.unprotected() as connection:
             return connection.sql(sql).to_arrow_table()
-        finally:
-            connection.close()
+
+    def unprotected(self) -> duckdb.DuckDBPyConnection:
+        """A connection that has the unit rows and the code lists under their names."""
+        connection = duckdb.connect(":memory:", config={"threads": "1"})
+        for name, codelist in self.market.catalogue.codelists.items():
+            connection.register(name, codelist.table)
+        for name, dataset in self.market.catalogue.datasets.items():
+            location = self.market.folder / dataset.document.source.location
+            connection.execute(f"CREATE VIEW base_{name} AS SELECT * FROM read_parquet('{location}')")
+            connection.execute(f"CREATE VIEW {name} AS {self._with_virtual_columns(name)}")
+        return connection
 
     def _with_virtual_columns(self, name: str) -> str:
         """The stored columns, and those that follow from the code lists."""

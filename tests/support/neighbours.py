@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import duckdb
@@ -112,6 +113,11 @@ class Database(Answerer):
         """The released answer under one draw."""
         self._draw, self.secret = draw, draw.secret
         return self.answer(sql)
+
+    @cached_property
+    def rows(self) -> duckdb.DuckDBPyConnection:
+        """The unprotected rows, for questions that change nothing."""
+        return self.unprotected()
 
     def plan(self, sql: str, **changes: object) -> ClearedPlan:
         """Compiled once, or once for each answer that its stages have."""

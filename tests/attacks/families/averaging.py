@@ -49,12 +49,15 @@ def split(condition: str) -> str:
 
 
 def by_nodes(name: str, splits: list[list[str]], **more: object) -> Attack:
-    """Every cell of every split in one row; the total is the mean of the sums of the splits."""
+    """Every cell of every split in one row; the total is the mean of what the splits add up to."""
     cells = ", ".join(f"COUNT(*) FILTER (WHERE {node})" for split in splits for node in split)
 
     def decide(answers: Sequence[Answer]) -> bool:
-        shown = [float(str(n)) for row in answers[0].rows for n in row if n is not None]
-        return sum(shown) / len(splits) > EVERYBODY - 0.5
+        numbers = iter(answers[0].rows[0] if answers[0].rows else ())
+        totals = [(len(split), [next(numbers, None) for _ in split]) for split in splits]
+        # A sum of n cells has n times the noise of one.
+        whole = [(1 / n, sum(float(str(v)) for v in cells)) for n, cells in totals if None not in cells]
+        return sum(w * total for w, total in whole) > (EVERYBODY - 0.5) * sum(w for w, _ in whole)
 
     return Attack(name, P, (f"SELECT {cells} FROM people WHERE {AREA}",), decide, **{"honest": ALL, **more})  # type: ignore[arg-type]
 
