@@ -265,9 +265,7 @@ class QueryCompiler:
                     self.sql,
                 )
             if item.find(exp.Unnest, exp.Explode):
-                raise unsupported(
-                    "UNNEST over unit rows would repeat them.", "Leave it out.", item, self.sql
-                )
+                raise unsupported("UNNEST over unit rows would repeat them.", "Leave it out.", item, self.sql)
             inner = item.this if isinstance(item, exp.Alias) else item
             name = item.alias_or_name.lower() or inner.sql(dialect="duckdb").lower()
             _add_column(columns, name, binder.below(inner))
