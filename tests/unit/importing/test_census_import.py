@@ -13,6 +13,7 @@ import pytest
 
 from catalogue.loader import load_catalogue
 from catalogue.models import Role
+from federation.configuration import policy_packs
 from federation.importing.existing import Existing
 from federation.importing.importer import ImportOptions, draft_dataset
 from federation.importing.record_keys import record_key
@@ -62,7 +63,7 @@ def test_the_teaching_sample_goes_under_the_documents_of_the_example(
     assert done.written == ("data/census.parquet",)
     assert {path: path.read_bytes() for path in before} == before
 
-    census = load_catalogue(node).datasets["census"]
+    census = load_catalogue(node, policy_packs()).datasets["census"]
     data = node / "data" / "census.parquet"
     for name, dimension in census.dimensions.items():
         found = duckdb.sql(f"SELECT DISTINCT {dimension.expression} FROM read_parquet('{data}')").fetchall()
