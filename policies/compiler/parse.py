@@ -15,6 +15,7 @@ MAXIMUM_BYTES = 64 * 1024
 MAXIMUM_DEPTH = 32
 MAXIMUM_TOKENS = 12_000
 MAXIMUM_CHAIN = 200
+MAXIMUM_EXPANSION = 5_000
 RESERVED_PREFIX = "__fed_"
 
 _OPENING = {TokenType.L_PAREN, TokenType.L_BRACKET, TokenType.L_BRACE, TokenType.CASE}
@@ -89,7 +90,28 @@ def parse(sql: str) -> ParsedQuery:
         tree.set("with_", None)
         tree = exp.select("*").from_(tree)
         tree.set("with_", with_)
+    _bound_expansion(tree, sql)
     return ParsedQuery(sql, tree)
+
+
+def _bound_expansion(tree: exp.Query, sql: str) -> None:
+    """Names that stand for other names can double with each: a short text, and a tree of any size once bound."""
+    for select in tree.find_all(exp.Select):
+        sizes: dict[str, int] = {}
+        for item in select.expressions:
+            columns = (c.name.lower() for c in item.find_all(exp.Column) if not c.table)
+            size = sum(1 for _ in item.walk()) + sum(sizes.get(name, 0) for name in columns)
+            if size > MAXIMUM_EXPANSION:
+                raise _too_large("Names that stand for other names grow too large.", position_of(item, sql))
+            if isinstance(item, exp.Alias):
+                sizes[item.alias.lower()] = size
+    uses: dict[str, int] = {}
+    for cte in tree.find_all(exp.CTE, bfs=False):
+        tables = (table.name.lower() for table in cte.this.find_all(exp.Table))
+        times = 1 + sum(uses.get(name, 0) for name in tables)
+        if times > MAXIMUM_EXPANSION:
+            raise _too_large("Queries that stand for other queries grow too large.", position_of(cte, sql))
+        uses[cte.alias.lower()] = max(times, uses.get(cte.alias.lower(), 0))
 
 
 def _tokens(sql: str) -> list[Token]:

@@ -16,6 +16,7 @@ from policies.compiler.aggregates import is_aggregate
 from policies.compiler.cell_select import CellSelect
 from policies.compiler.errors import refuse, unknown_table, unsupported
 from policies.compiler.expressions import Binder
+from policies.compiler.parse import MAXIMUM_EXPANSION
 from policies.compiler.per_unit import groups_by_unit, per_unit_columns, per_unit_having
 from policies.compiler.refs import DimensionRef
 from policies.compiler.relations import (
@@ -268,7 +269,17 @@ class QueryCompiler:
                 raise unsupported("UNNEST over unit rows would repeat them.", "Leave it out.", item, self.sql)
             inner = item.this if isinstance(item, exp.Alias) else item
             name = item.alias_or_name.lower() or inner.sql(dialect="duckdb").lower()
-            _add_column(columns, name, binder.below(inner))
+            bound = binder.below(inner)
+            if sum(1 for _ in bound.walk()) > MAXIMUM_EXPANSION:
+                raise refuse(
+                    Code.SQL_TOO_LARGE,
+                    "Columns that stand for other columns grow too large.",
+                    f"At most {MAXIMUM_EXPANSION:,} terms once every name is put in.",
+                    "Compute the column in one step.",
+                    item,
+                    self.sql,
+                )
+            _add_column(columns, name, bound)
         return replace(relation, columns=columns)
 
     def _present_select(self, node: exp.Select, environment: Environment) -> exp.Select:

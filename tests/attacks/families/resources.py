@@ -98,6 +98,20 @@ ATTACKS = [
         Code.UNSUPPORTED_SYNTAX,
     ),
     heavy(
+        "common tables that double",
+        "WITH c0 AS (SELECT COUNT(*) AS n FROM people), "
+        + ", ".join(f"c{i + 1} AS (SELECT a.n FROM c{i} a, c{i} b)" for i in range(24))
+        + " SELECT n FROM c24",
+        Code.SQL_TOO_LARGE,
+    ),
+    heavy(
+        "columns that double from table to table",
+        "WITH c0 AS (SELECT area AS x FROM people), "
+        + ", ".join(f"c{i + 1} AS (SELECT x || x AS x FROM c{i})" for i in range(24))
+        + " SELECT x, COUNT(*) FROM c24 GROUP BY x",
+        Code.SQL_TOO_LARGE,
+    ),
+    heavy(
         "a million groups and more",
         "SELECT COUNT(*) FROM people GROUP BY age, area, work_area, hours, occupation",
         Code.TOO_MANY_CELLS,
