@@ -166,6 +166,12 @@ def guesses(attack: Attack, no: Database, yes: Database) -> tuple[int, int]:
     return right, DRAWS
 
 
+def answers(sql: str, *databases: Database) -> list[Answer]:
+    """What each of several databases answers under one draw of the secrets."""
+    draw = Draw.number(0)
+    return [_try(partial(database.under, draw), sql) for database in databases]
+
+
 def least_share(right: int, of: int) -> float:
     """The lower end of the one-sided exact binomial interval (Clopper and Pearson 1934) of a share."""
     return float(beta.ppf(1 - CONFIDENCE, right, of - right + 1)) if right else 0.0

@@ -25,6 +25,7 @@ from tests.attacks.families import (
 from tests.attacks.framework import (
     Attack,
     Field,
+    answers,
     cases,
     guesses,
     honest_share,
@@ -86,3 +87,12 @@ def test_guesses_no_better_than_from_one_honest_cell(attack: Attack, battlefield
     assert least_share(right, of) <= fair, (
         f"{right} of {of} guesses are right; one honest cell gives {fair:.3f}"
     )
+
+
+@pytest.mark.parametrize("attack", cases([(f, a) for f, a in ANSWERED if not a.ordered]))
+def test_rows_are_there_alike_on_both_databases(attack: Attack, battlefield: Field) -> None:
+    """Which rows there are follows from code lists: an absent one must not tell that nobody is there."""
+    no, yes = battlefield.pair(attack)
+    for sql in attack.sql:
+        sizes = [len(answer.rows) for answer in answers(sql, no, yes) if not answer.failed]
+        assert len(set(sizes)) <= 1
