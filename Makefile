@@ -4,6 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
+# In processes of their own, so that what one group of tests holds in memory ends with it.
+TEST_GROUPS := tests/spec tests/oracle tests/corpus tests/connectors tests/attacks tests/journeys tests/docs \
+  $(filter-out %__pycache__,$(patsubst %/,%,$(wildcard tests/unit/*/))) $(wildcard tests/unit/test_*.py)
+
 .PHONY: help demo test check bench clean
 
 help:
@@ -27,7 +31,7 @@ demo: $(INSTALLED)
 	@$(BIN)/python -m examples.demo
 
 test: $(INSTALLED)
-	@$(BIN)/python -m pytest -n 2 --dist loadfile
+	@for group in $(TEST_GROUPS); do $(BIN)/python -m pytest -n 2 --dist loadfile $$group || exit 1; done
 
 check: $(INSTALLED)
 	@$(BIN)/ruff format --check .
