@@ -38,7 +38,16 @@ def validate(model: type[M], source: Source) -> Sourced[M] | list[Fault]:
 
 def faults_of(model: type[BaseModel], source: Source, error: ValidationError) -> list[Fault]:
     """What pydantic found wrong with ``source``, in a custodian's words and in the order of the file."""
-    return sorted({_fault(model, source, detail) for detail in error.errors(include_url=False)})
+    details = error.errors(include_url=False)
+    # A list that is too short for want of its faulty items has no fault of its own.
+    shortened = {place[:end] for place in (detail["loc"] for detail in details) for end in range(len(place))}
+    return sorted(
+        {
+            _fault(model, source, detail)
+            for detail in details
+            if not (detail["type"] == "too_short" and detail["loc"] in shortened)
+        }
+    )
 
 
 def _fault(model: type[BaseModel], source: Source, detail: ErrorDetails) -> Fault:
@@ -69,7 +78,8 @@ def _fault(model: type[BaseModel], source: Source, detail: ErrorDetails) -> Faul
         return source.fault(
             path, f"`{name}` should be text, but YAML reads this as {_kind(given)}", "put it in quotes"
         )
-    message = detail["msg"][:1].lower() + detail["msg"][1:]
+    text = detail["msg"].removeprefix("Value error, ")
+    message = text[:1].lower() + text[1:]
     return source.fault(path, f"`{name}`: {message}" if name else message)
 
 

@@ -204,14 +204,17 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def _validation(request: Request, error: RequestValidationError) -> JSONResponse:
-        faults = tuple(_validation_fault(item) for item in error.errors())
+        # Where a value may be of several types, each type that it is not is one error at the same place.
+        faults = tuple(dict.fromkeys(_validation_fault(item) for item in error.errors()))
         detail = "; ".join(fault.message for fault in faults)
         return problem(request.url.path, ServiceCode.INVALID_REQUEST, detail, faults)
 
     @app.exception_handler(HTTPException)
     async def _http(request: Request, error: HTTPException) -> JSONResponse:
         code = _BY_STATUS.get(error.status_code, ServiceCode.INTERNAL_ERROR)
-        return problem(request.url.path, code, TITLES[code].lower(), headers=error.headers)
+        # The framework answers 400 for one thing alone: a body that it can't decode, or that is nested too deeply.
+        detail = _UNREADABLE if error.status_code == HTTPStatus.BAD_REQUEST else TITLES[code].lower()
+        return problem(request.url.path, code, detail, headers=error.headers)
 
     @app.exception_handler(StateError)
     async def _state(request: Request, error: StateError) -> JSONResponse:
@@ -258,11 +261,18 @@ def _validation_fault(item: Mapping[str, Any]) -> Fault:
     kind, place = str(item["type"]), item["loc"]
     if kind == "json_invalid":
         return Fault(f"invalid_{kind}", f"the body is not JSON, from character {place[-1]} on")
+    text = _IN_WORDS.get(kind, item["msg"])
+    if place[:2] == ("body", "parameters") and len(place) >= VALUE_STEPS and place[-1] != "[key]":
+        # Further steps name the types that a value may have, or the item of a list of values.
+        place, kind, text = place[:VALUE_STEPS], "value", _VALUE
     pointer = "/" + "/".join(str(step) for step in place[1:]) if place and place[0] == "body" else None
     name = ".".join(str(step) for step in place[1:]) or str(place[0])
-    return Fault(f"invalid_{kind}", f"{name}: {_IN_WORDS.get(kind, item['msg'])}", pointer=pointer)
+    return Fault(f"invalid_{kind}", f"{name}: {text}", pointer=pointer)
 
 
+VALUE_STEPS = len(("body", "parameters", "name"))
+_VALUE = "should be a text, a number, or where a request gives its domain a list of them"
+_UNREADABLE = "the body is not JSON in UTF-8, or is nested too deeply"
 _IN_WORDS = {"missing": "is missing", "extra_forbidden": "there is no such field"}
 """Where the library's own words speak of its machinery."""
 

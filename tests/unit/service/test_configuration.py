@@ -44,6 +44,19 @@ def test_settings_and_catalogue_are_held_against_each_other(tmp_path: Path) -> N
     assert any("uses the connector `duckdb`" in line for line in found), found
 
 
+def test_a_list_is_not_too_short_for_a_slip_in_its_only_item(tmp_path: Path) -> None:
+    text = FILES["node.yaml"].replace("roles: [planner]", "roles: [planer]", 1)
+    assert text != FILES["node.yaml"]
+    (fault,) = faults(tmp_path, **{"node.yaml": text})
+    assert "`planer` is not allowed for `roles`" in fault
+
+
+def test_mistakes_are_told_without_the_words_of_the_library(tmp_path: Path) -> None:
+    text = FILES["node.yaml"] + "public_url: http://node.example\n"
+    (fault,) = faults(tmp_path, **{"node.yaml": text})
+    assert fault.endswith(": public_url must be HTTPS, or HTTP on a loopback address")
+
+
 def test_a_directory_without_a_node(tmp_path: Path) -> None:
     write_node(tmp_path)
     (tmp_path / "node.yaml").unlink()
