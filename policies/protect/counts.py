@@ -137,8 +137,9 @@ def _rows(at: Measured, statistic: Magnitude, n: Integers) -> Integers:
     """Perturbed rows by the basic method, the largest unit's rows being the largest contribution."""
     total, largest = at.cells.floats(f"{statistic.id}_sum"), at.cells.floats(f"{statistic.id}_top1")
     key = at.cells.integers(f"{statistic.id}_key")
-    u = at.rules.uniform(at.rules.magnitudes, f"sum/{statistic.measure.name}", key)
-    perturbed = perturb_sum(total, largest, u, at.rules.magnitudes, at.rules.delta)
+    domain = f"sum/{statistic.measure.name}"
+    u, between = at.rules.uniform(at.rules.magnitudes, domain, key), at.rules.between(domain, key)
+    perturbed = perturb_sum(total, largest, u, at.rules.magnitudes, at.rules.delta, between)
     return np.where(n == 0, 0, whole(round_to_step(perturbed, WHOLE), statistic.id))
 
 

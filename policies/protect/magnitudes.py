@@ -107,8 +107,9 @@ def _mean(
 def _perturbed(at: Measured, statistic: Magnitude, counting: Tally | Magnitude, total: Floats) -> Floats:
     largest = at.cells.floats(f"{statistic.id}_top1")
     key = at.cells.integers(f"{counting.id}_key")
-    u = at.rules.uniform(at.rules.magnitudes, f"sum/{statistic.measure.name}", key)
-    return perturb_sum(total, largest, u, at.rules.magnitudes, at.rules.delta)
+    domain = f"sum/{statistic.measure.name}"
+    u, between = at.rules.uniform(at.rules.magnitudes, domain, key), at.rules.between(domain, key)
+    return perturb_sum(total, largest, u, at.rules.magnitudes, at.rules.delta, between)
 
 
 def _sum(at: Measured, atom: Atom, statistic: Magnitude, mean: FixedPoint, counted: Counted) -> FixedPoint:
@@ -145,8 +146,9 @@ def _spread(
     present = at.cells.integers(f"{statistic.id}_present")
     moments = Moments(present, total, squares, low, high, most)
     key = at.cells.integers(f"{counting.id}_key")
-    u = at.rules.uniform(at.rules.magnitudes, f"variance/{statistic.measure.name}", key)
-    variance = perturbed_variance(moments, u, at.rules.magnitudes, at.rules.delta)
+    domain = f"variance/{statistic.measure.name}"
+    u, between = at.rules.uniform(at.rules.magnitudes, domain, key), at.rules.between(domain, key)
+    variance = perturbed_variance(moments, u, at.rules.magnitudes, at.rules.delta, between)
     variance = np.where((who.n == 0) & (moments.n >= 2), 0.0, variance)
     if atom.kind is AtomKind.STDDEV:
         rounded = round_to_step(np.sqrt(variance), _step(at, atom, statistic))
