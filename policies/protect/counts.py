@@ -41,7 +41,7 @@ class Measured:
 @dataclass(frozen=True)
 class Contributors:
     """The contributors of a statistic. ``n`` is their perturbed number, on which every threshold is judged, with
-    true second units beside it; ``below`` the cells with too few, ``one_class`` those in a row of one category."""
+    perturbed second units beside it; ``below`` the cells with too few, ``one_class`` those in a row of one category."""
 
     n: Integers
     below: Mask
@@ -72,7 +72,10 @@ def contributors(at: Measured, statistic: str, structural: Mask) -> Contributors
     if at.query.fragment.second_unit is None:
         rule = replace(rule, minimum_second_units=None)
     elif rule.minimum_second_units is not None:
+        # A threshold on their true number would tell by [c] whether one person has the third employer.
         second = at.cells.integers(f"{statistic}_second")
+        u = at.rules.uniform(at.rules.counts, "second units", at.cells.integers(f"{statistic}_key"))
+        second = second + at.rules.counts.noise(second, u)
     below = below_minimum(n, rule, second=second, structural=structural)
     return Contributors(n, below, _one_class(at, n, below))
 
