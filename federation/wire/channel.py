@@ -87,12 +87,14 @@ class Declined(Exception):
 class Sender:
     """Who asks: ``node`` is the peer whose signature was verified.
 
-    ``deadline`` (``time.monotonic``) is when it stops waiting, ``message`` the id under which the audit trail has it.
+    ``deadline`` (``time.monotonic``) is when it stops waiting, ``message`` the id under which the audit trail has it;
+    ``cancel`` is set when this node stops.
     """
 
     node: str
     message: str
     deadline: float
+    cancel: CancelSignal
 
 
 Handler = Callable[[Sender, Mapping[str, Any]], Mapping[str, Any]]

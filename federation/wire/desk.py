@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Mapping
 from datetime import timedelta
@@ -23,6 +24,7 @@ class Desk:
     def __init__(self, correspondence: Correspondence) -> None:
         self._correspondence = correspondence
         self._handlers: dict[str, Handler] = {}
+        self._stopping = threading.Event()
 
     def register(self, kind: MessageKind, handler: Handler) -> None:
         """Have ``handler`` answer the messages of a kind.
@@ -33,6 +35,10 @@ class Desk:
         if kind in self._handlers:
             raise ValueError(f"{kind} has a handler")
         self._handlers[kind] = handler
+
+    def stop(self) -> None:
+        """Tell every handler that is at work to end."""
+        self._stopping.set()
 
     def receive(self, token: str) -> str:
         """The signed answer to a signed question. Takes as long as its handler.
@@ -53,7 +59,7 @@ class Desk:
         if handler is None:
             return MessageKind.FAILED, _failure(Unavailability.VERSION)
         left = (message.expires_at - self._correspondence.clock()).total_seconds()
-        sender = Sender(message.issuer, message.id, time.monotonic() + left)
+        sender = Sender(message.issuer, message.id, time.monotonic() + left, self._stopping)
         try:
             return message.kind, handler(sender, message.body)
         except Declined as declined:
