@@ -132,6 +132,8 @@ def wire_alone(configuration: Configuration) -> Iterator[Wire]:
     Raises:
         StateError: a key or the database can't be used.
     """
+    # All secrets at once: what is recorded here would make the node take its first start for a later one.
+    import_secret(configuration.directory)
     signing_key, exchange_key = own_keys(configuration)
     database = Database.open(configuration.path(configuration.settings.state_dir) / DATABASE)
     try:

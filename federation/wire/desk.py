@@ -53,6 +53,9 @@ class Desk:
             return self._reply(message, kind, body)
         except MessageRefused:
             return self._reply(message, MessageKind.FAILED, _failure(Unavailability.TOO_LARGE))
+        except (TypeError, ValueError) as error:  # the body is not JSON
+            _log_failure(message, error)
+            return self._reply(message, MessageKind.FAILED, _failure(Unavailability.FAILED))
 
     def _answer(self, message: Message) -> tuple[str, Mapping[str, Any]]:
         handler = self._handlers.get(message.kind)
@@ -65,11 +68,15 @@ class Desk:
         except Declined as declined:
             return MessageKind.FAILED, _failure(declined.reason, declined.reference)
         except Exception as error:  # noqa: BLE001  # whatever it is, the other node waits for an answer
-            log.error("message_failed", message=message.id, kind=message.kind, error=type(error).__name__)
+            _log_failure(message, error)
             return MessageKind.FAILED, _failure(Unavailability.FAILED)
 
     def _reply(self, message: Message, kind: str, body: Mapping[str, Any]) -> str:
         return self._correspondence.write(message.issuer, kind, body, ANSWER_LIFE, message.id).token
+
+
+def _log_failure(message: Message, error: Exception) -> None:
+    log.error("message_failed", message=message.id, kind=str(message.kind), error=type(error).__name__)
 
 
 def _failure(reason: Unavailability, reference: str = "") -> dict[str, str]:

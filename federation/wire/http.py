@@ -162,4 +162,4 @@ def _fault_of(content: bytes) -> MessageFault | None:
         code = json.loads(content)["errors"][0]["code"]
     except (ValueError, KeyError, IndexError, TypeError, RecursionError):
         return None
-    return MessageFault(code) if code in set(MessageFault) else None
+    return MessageFault(code) if isinstance(code, str) and code in set(MessageFault) else None
