@@ -78,7 +78,7 @@ def unavailable(peer: Peer, seconds: float = 10, **how: object) -> tuple[Unavail
     began = time.monotonic()
     with pytest.raises(NodeUnavailable) as error:
         carry(peer, seconds, **how)  # type: ignore[arg-type]
-    assert time.monotonic() - began < seconds + 2
+    assert time.monotonic() - began < seconds + 5
     assert SECRET not in str(error.value)
     assert error.value.__cause__ is None
     return error.value.reason, error.value.detail
@@ -131,7 +131,7 @@ def test_a_cancelled_run_waits_for_nobody() -> None:
     began = time.monotonic()
     with server(slow) as peer:
         assert unavailable(peer, 30, cancel=cancel) == (Unavailability.CANCELLED, "")
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 10
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,8 @@ from tests.support.federation import Place, serving, write_federation
 from tests.support.node import Running
 
 NODES = ("england", "wales")
+GATE = threading.Event()
+"""Opened for the handlers that wait for it."""
 JOSE = {"Content-Type": http.MEDIA_TYPE}
 
 
@@ -41,12 +43,13 @@ def nodes(places: dict[str, Place]) -> Iterator[dict[str, Running]]:
 
 
 def cells(sender: Sender, body: Mapping[str, Any]) -> Mapping[str, Any]:
-    time.sleep(body.get("pause", 0))
+    if body.get("wait"):
+        GATE.wait(30)
     return {"for": sender.node, "size": len(body.get("load", ""))}
 
 
 def until_the_node_stops(sender: Sender, _: Mapping[str, Any]) -> Mapping[str, Any]:
-    while not sender.cancel.is_set() and time.monotonic() < sender.deadline:
+    while not sender.cancel.is_set() and time.monotonic() < sender.deadline + 5:
         time.sleep(0.01)
     return {}
 
@@ -114,7 +117,7 @@ def test_one_that_takes_too_long_is_given_up(nodes: dict[str, Running], name: st
     with pytest.raises(NodeUnavailable) as error:
         ask(nodes, name, seconds=1.0, kind=MessageKind.VALUES)
     assert error.value.reason is Unavailability.TIMED_OUT
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 10
 
 
 def test_a_node_may_ask_its_hub(nodes: dict[str, Running]) -> None:
@@ -127,16 +130,13 @@ def test_a_node_may_ask_its_hub(nodes: dict[str, Running]) -> None:
 
 
 def test_people_are_served_while_messages_wait(nodes: dict[str, Running]) -> None:
-    waiting = [
-        threading.Thread(target=ask, args=(nodes, "england"), kwargs={"load": "", "pause": 2})
-        for _ in range(4)
-    ]
+    waiting = [threading.Thread(target=ask, args=(nodes, "england"), kwargs={"wait": True}) for _ in range(4)]
     for thread in waiting:
         thread.start()
-    began = time.monotonic()
     with nodes["england"].http("pat") as pat:
         assert pat.get("/v1/me").status_code == 200
-    assert time.monotonic() - began < 2
+    assert all(thread.is_alive() for thread in waiting)
+    GATE.set()
     for thread in waiting:
         thread.join()
 
