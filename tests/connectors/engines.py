@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.connectors.labour import FORMATS, DuckDBMarket, Market
+from tests.connectors.postgresql_market import PostgreSQLMarket, Server
 
 Maker = Callable[[pytest.FixtureRequest, Path], Market]
 
@@ -21,4 +22,12 @@ def _duckdb(format_: str, request: pytest.FixtureRequest, folder: Path) -> Marke
     return DuckDBMarket(format_, folder)
 
 
-ENGINES: dict[str, Maker] = {**{format_: partial(_duckdb, format_) for format_ in FORMATS}}
+def _postgresql(request: pytest.FixtureRequest, folder: Path) -> Market:
+    server: Server = request.getfixturevalue("postgresql_server")
+    return PostgreSQLMarket(server)
+
+
+ENGINES: dict[str, Maker] = {
+    **{format_: partial(_duckdb, format_) for format_ in FORMATS},
+    "postgresql": _postgresql,
+}

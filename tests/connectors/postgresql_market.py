@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import adbc_driver_postgresql.dbapi as driver
 import pyarrow as pa
@@ -31,6 +32,12 @@ class Server:
         with driver.connect(self.conninfo, autocommit=True) as connection, connection.cursor() as cursor:
             for statement in statements:
                 cursor.execute(statement)
+
+    def value(self, query: str) -> Any:
+        """The one value of a query."""
+        with driver.connect(self.conninfo, autocommit=True) as connection, connection.cursor() as cursor:
+            cursor.execute(query)
+            return cursor.fetch_arrow_table()[0][0].as_py()
 
     def store(self, schema: str, name: str, table: pa.Table) -> None:
         """Replace a table; decimals go in as text, which the driver can carry exactly."""
