@@ -11,6 +11,7 @@ from federation.cli import (
     proof_commands,
     query_commands,
     review_commands,
+    source_commands,
 )
 from federation.cli.exits import ExitCode
 
@@ -48,5 +49,6 @@ for commands in (
     proof_commands,
     keeper_commands,
     peer_commands,
+    source_commands,
 ):
     commands.register(app)
