@@ -48,7 +48,7 @@ class Memberships:
         if len(region) != 1:
             raise self._refused(node)
         box = region[0]
-        JurisdictionPass(self.context, inner.refs, self.sql).check(box)
+        JurisdictionPass(self.context, inner.refs, self.sql).check(box, lambda _: node)
         builder = FragmentBuilder(self.context.catalogue, inner.base, inner.refs, self.profile)
         conditions = builder.conditions(box)
         if any(isinstance(condition, Membership) for condition in conditions):
