@@ -13,7 +13,7 @@ from catalogue.models import Role, Variable
 from policies.boxes import EVERYWHERE, Region, intersect, subtract, union
 from policies.compiler.errors import another_unit, refuse
 from policies.compiler.predicates import Predicates
-from policies.compiler.refs import DimensionRef, Kind, MeasureRef, OtherRef, key_of
+from policies.compiler.refs import DimensionRef, Kind, MeasureRef, MemberRef, OtherRef, key_of
 from policies.compiler.trees import bare
 from policies.refusals import Code, RefusalError
 
@@ -66,8 +66,9 @@ class Arms:
         if isinstance(node, exp.Nullif):
             same = exp.EQ(this=node.this, expression=node.expression)
             return self._branches([(same, exp.Null())], node.this, region, presence)
-        if isinstance(node, exp.Cast | exp.TryCast) and self._is_predicate(bare(node.this)):
-            condition = bare(node.this)
+        # DuckDB sums a condition as a number, with or without a cast.
+        condition = bare(node.this) if isinstance(node, exp.Cast | exp.TryCast) else node
+        if not presence and self._is_predicate(condition):
             false = exp.Not(this=condition.copy())
             return self._branches(
                 [(condition, exp.Literal.number(1)), (false, exp.Literal.number(0))], None, region, presence
@@ -124,6 +125,9 @@ class Arms:
         return arms
 
     def _is_predicate(self, node: exp.Expr) -> bool:
+        """Whether this is true or false of each row. EXISTS and IN over another dataset are bound to a column."""
+        if isinstance(node, exp.Column):
+            return isinstance(self._refs[key_of(node)], MemberRef)
         return isinstance(
             node, exp.Predicate | exp.Connector | exp.Not | exp.Between | exp.In | exp.Boolean
         ) and bool(self._refs.keys_in(node))

@@ -21,6 +21,7 @@ from policies.compiler.jurisdiction import JurisdictionPass
 from policies.compiler.keys import Key, bind_keys, grid_block, grouping_sets
 from policies.compiler.limits import check_cell_query, partitions_of
 from policies.compiler.predicates import Predicates
+from policies.compiler.refs import key_of
 from policies.compiler.relations import UnitRelation
 from policies.compiler.scope import Scope
 from policies.compiler.trees import bare, map_children
@@ -51,6 +52,7 @@ class CellSelect:
         self._binder = binder
         self._sql = scope.sql
         self._keys: list[Key] = []
+        self._groups: list[tuple[exp.Expr, exp.Expr]] = []
         self._aliases = {item.alias.lower() for item in select.expressions if isinstance(item, exp.Alias)}
 
     def compile(self, name: str) -> exp.Select:
@@ -65,14 +67,14 @@ class CellSelect:
         self._keys = bind_keys(expressions, predicates)
         blocks = [grid_block(self._keys, chosen, where, predicates) for chosen in sets]
         jurisdiction = JurisdictionPass(context, predicates.refs, self._sql)
-        jurisdiction.check(where)
+        jurisdiction.check(where, self._place)
         blocks = jurisdiction.restrict(blocks)
         unit = self._relation.base.document.unit
         table = AtomTable(name, unit.row_is_unit)
         self._aggregates = Aggregates(predicates, region, table, profile)
         presented = self._presented(name)
         for atom in table.atoms.values():
-            jurisdiction.check(atom.where)
+            jurisdiction.check(atom.where, self._place)
         self._compiler.effects += jurisdiction.effects
         weighted = any(atom.weighted for atom in table.atoms.values())
         builder = FragmentBuilder(context.catalogue, self._relation.base, predicates.refs, profile)
@@ -94,6 +96,15 @@ class CellSelect:
             self._compiler.effects.append(("grid", f"a condition on {key} was moved to its declared grid"))
         self._compiler.queries.append(query)
         return presented
+
+    def _place(self, dimension: str) -> exp.Expr:
+        """Where the SELECT first names a column of the dimension, in its conditions if it does so there."""
+        for part in (self._select.args.get("where"), self._select):
+            for column in part.find_all(exp.Column, bfs=False) if part is not None else ():
+                bound = self._scope.find(column) if column.parent_select is self._select else None
+                if isinstance(bound, exp.Column) and key_of(bound) == dimension:
+                    return column
+        return self._select
 
     def _bind_all(self) -> None:
         """Bind the select list once before anything is decided: what it reads decides the profile."""
@@ -172,11 +183,26 @@ class CellSelect:
             inner = bare(item.this if isinstance(item, exp.Alias) else item)
             # An alias may stand for an aggregate or a window, so what it stands for decides.
             meant = self._binder.mixed(inner)
-            if not _has_aggregate(meant) and not meant.find(exp.Subquery, exp.Window):
-                bound = self._binder.below(inner)
-                if bound.find(exp.Column):
-                    items.append(bound)
+            if not _has_aggregate(meant) and not meant.find(exp.Window) and _reads_rows(meant):
+                items.append(self._group(inner))
         return items
+
+    def _group(self, typed: exp.Expr) -> exp.Expr:
+        """A group as bound, remembered as typed too: a stage in it is run once for the group and where it is shown."""
+        bound = self._binder.below(typed)
+        self._groups.append((typed, bound))
+        return bound
+
+    def _grouped(self, item: exp.Expr) -> exp.Expr | None:
+        """The group that an item of the select list shows, as bound."""
+        inner = bare(item.this if isinstance(item, exp.Alias) else item)
+        alias = item.alias.lower() if isinstance(item, exp.Alias) else None
+        for typed, bound in self._groups:
+            if bare(typed) == inner:
+                return bound
+            if isinstance(typed, exp.Column) and not typed.table and typed.name.lower() == alias:
+                return bound if self._scope.find(typed) is None else None
+        return None
 
     def _bound_group(self, group: exp.Group) -> exp.Group:
         containers = (exp.Rollup, exp.Cube, exp.GroupingSets, exp.Tuple, exp.Paren)
@@ -186,7 +212,7 @@ class CellSelect:
                 return map_children(node, one)
             if isinstance(node, exp.Literal) and not node.is_string:
                 return self._position(node)
-            return self._binder.below(node)
+            return self._group(node)
 
         return map_children(group, one)
 
@@ -200,7 +226,7 @@ class CellSelect:
                 self._sql,
             )
         item = self._select.expressions[number - 1]
-        return self._binder.below(item.this if isinstance(item, exp.Alias) else item)
+        return self._group(item.this if isinstance(item, exp.Alias) else item)
 
     # -- what stands above -------------------------------------------------------------------------------------
 
@@ -211,7 +237,8 @@ class CellSelect:
         projections = []
         for item, given in zip(self._select.expressions, names, strict=True):
             inner = item.this if isinstance(item, exp.Alias) else item
-            value = self._above(self._binder.mixed(inner))
+            group = self._grouped(item)
+            value = self._above(group if group is not None else self._binder.mixed(inner))
             projections.append(exp.alias_(value, given, quoted=True))
         select.set("expressions", projections)
         having = self._select.args.get("having")
@@ -237,8 +264,6 @@ class CellSelect:
             if isinstance(child, exp.Literal | exp.Var | exp.LimitOptions):
                 return child.copy()
             if isinstance(child, exp.Column) and not child.table and child.name.lower() in self._aliases:
-                return child.copy()
-            if isinstance(child, exp.Column) and not child.table and child.name.lower() == "all":
                 return child.copy()
             return self._above(self._binder.mixed(child))
 
@@ -317,6 +342,13 @@ class CellSelect:
             # A correlated subquery can't be described by itself; its names are then the expressions' texts.
             return [item.alias_or_name or item.sql(dialect="duckdb") for item in self._select.expressions]
         return [name for name, _ in described]
+
+
+def _reads_rows(node: exp.Expr) -> bool:
+    """Whether an expression reads a column outside its subqueries."""
+    if isinstance(node, exp.Subquery):
+        return False
+    return isinstance(node, exp.Column) or any(_reads_rows(child) for child in node.iter_expressions())
 
 
 def _has_aggregate(node: exp.Expr) -> bool:

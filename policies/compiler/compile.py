@@ -17,6 +17,7 @@ from policies.compiler import leaf_engine
 from policies.compiler.digest import plan_digest
 from policies.compiler.errors import did_you_mean, refuse, unknown_table
 from policies.compiler.limits import is_exact
+from policies.compiler.ordering import expand_order_by_all
 from policies.compiler.parameters import bind_parameters
 from policies.compiler.parse import parse
 from policies.compiler.pivot import expand_pivots
@@ -42,7 +43,7 @@ def compile_plan(sql: str, context: Context) -> ClearedPlan:
     """
     _check_terms(context)
     parsed = parse(sql)
-    given = bind_parameters(parsed.tree, context, sql)
+    given = expand_order_by_all(bind_parameters(parsed.tree, context, sql), sql)
     clock = datetime.combine(context.today, time(), UTC)
     timed = bind_clock(given, clock)
     tables = _tables(timed, context.catalogue)

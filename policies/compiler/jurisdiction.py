@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+
+from sqlglot import exp
 
 from catalogue.codelists import CodeList
 from catalogue.jurisdiction import PermittedAreas, body_leaves, permitted_atoms
@@ -33,8 +35,8 @@ class JurisdictionPass:
                 codelist, own, self._terms.elsewhere, self._terms.minimum_foreign_leaves
             )
 
-    def check(self, box: Box) -> None:
-        """Raise ``outside_jurisdiction`` for a condition that is not made of permitted areas."""
+    def check(self, box: Box, place: Callable[[str], exp.Expr]) -> None:
+        """Raise ``outside_jurisdiction``, at the place of the dimension, where a condition picks no permitted areas."""
         for dimension, leaves in box.sets:
             atoms = self._atoms(dimension)
             if atoms is not None and self._closure(leaves, atoms) != leaves:
@@ -44,7 +46,7 @@ class JurisdictionPass:
                     f"The condition on “{dimension}” picks areas that the agreement does not show by themselves.",
                     f"The agreement shows the body's own areas in full and others by {self._terms.elsewhere}.",
                     f"Ask for your own areas, or for whole areas at level {self._terms.elsewhere}.",
-                    None,
+                    place(dimension),
                     self._sql,
                 )
 

@@ -113,16 +113,7 @@ def bind_keys(expressions: Sequence[exp.Expr], predicates: Predicates) -> list[K
                 predicates.sql,
             )
         dimension = predicates._dimension(dimensions[0], expression)
-        result = predicates.values(dimension, expression)
-        if result.inexact:
-            raise refuse(
-                Code.PREDICATE_NOT_BOX,
-                "These bands cut through the measure's declared grid.",
-                "A measure is cut only on the grid that its custodian declared.",
-                "Use bands whose edges are multiples of the grid's step.",
-                expression,
-                predicates.sql,
-            )
+        result = predicates.snap(dimensions[0], dimension, expression, expression)
         if not carried(result.type):
             raise refuse(
                 Code.UNSUPPORTED_SYNTAX,

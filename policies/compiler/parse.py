@@ -6,7 +6,9 @@ from dataclasses import dataclass
 
 import sqlglot
 from sqlglot import exp
+from sqlglot.dialects.duckdb import DuckDB
 from sqlglot.errors import ParseError, TokenError
+from sqlglot.parsers.duckdb import DuckDBParser
 from sqlglot.tokenizer_core import Token, TokenType
 
 from policies.refusals import Code, Position, Refusal, RefusalError
@@ -40,6 +42,22 @@ _CHAINING = {
 }
 
 
+class _Parser(DuckDBParser):
+    def _parse_simplified_pivot(self, is_unpivot: bool | None = None) -> exp.Expr:  # type: ignore[override]
+        """PIVOT is a SELECT in DuckDB, and so takes ORDER BY, LIMIT and OFFSET, which sqlglot does not know."""
+        pivot = super()._parse_simplified_pivot(is_unpivot)
+        if self._curr and self._curr.token_type in self.QUERY_MODIFIER_PARSERS:
+            ordered: exp.Select = self._parse_query_modifiers(exp.select("*").from_(pivot))
+            return ordered
+        return pivot
+
+
+class Dialect(DuckDB):
+    """DuckDB's dialect with what sqlglot's lacks of it."""
+
+    Parser = _Parser
+
+
 @dataclass(frozen=True, slots=True)
 class ParsedQuery:
     sql: str
@@ -69,7 +87,7 @@ def parse(sql: str) -> ParsedQuery:
     tokens = _tokens(sql)
     _bound(tokens, sql)
     try:
-        statements = [tree for tree in sqlglot.parse(sql, dialect="duckdb") if tree is not None]
+        statements = [tree for tree in sqlglot.parse(sql, dialect=Dialect) if tree is not None]
     except ParseError as error:
         raise RefusalError(_syntax(error, sql)) from None
     except RecursionError:

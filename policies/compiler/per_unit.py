@@ -26,12 +26,14 @@ def groups_by_unit(node: exp.Select, binder: Binder, relation: UnitRelation) -> 
         bound = binder.below(item)
         ref = relation.refs[key_of(bound)] if isinstance(bound, exp.Column) else None
         if isinstance(ref, OtherRef) and ref.kind is Kind.UNIT:
-            if not relation.base.document.unit.row_is_unit:
+            unit = relation.base.document.unit
+            if not unit.row_is_unit:
                 raise refuse(
                     Code.MEASURE_EXPRESSION,
-                    f"Totals per {relation.base.document.unit.name} are not declared for this dataset.",
+                    f"Totals per {unit.name} are not declared for this dataset.",
                     "A measure of a unit with several rows must be declared by the custodian.",
-                    "Aggregate over the rows: SUM and AVG count every unit's rows as they are.",
+                    f"Aggregate over the rows; their mean number per {unit.name} is"
+                    f" count(*) / count(DISTINCT {ref.name}).",
                     item,
                     binder.sql,
                 )

@@ -19,6 +19,7 @@ from policies.plan import Box
 from policies.refusals import Code, RefusalError
 
 MAXIMUM_BOXES = 32
+MAXIMUM_MOVED_EDGES = 4
 BOX_RULE = (
     "A condition is decided per dimension: within one, any combination; across dimensions, AND, or an OR that"
     " splits into a few cells."
@@ -56,6 +57,27 @@ class Predicates:
             with self._placed(expression):
                 self._cache[text] = evaluate(dimension, [expression])[0]
         return self._cache[text]
+
+    def snap(self, key: str, dimension: DimensionLike, expression: exp.Expr, place: exp.Expr) -> Evaluation:
+        """The values of an expression, whose few edges inside bins of a grid are moved to the grid, which is noted.
+
+        Raises RefusalError (``predicate_not_a_box``) where more bins are cut: that is no set of thresholds.
+        """
+        result = self.values(dimension, expression)
+        if len(result.inexact) > MAXIMUM_MOVED_EDGES:
+            assert isinstance(dimension, DimensionRef)
+            assert dimension.dimension.grid is not None
+            raise refuse(
+                Code.PREDICATE_NOT_BOX,
+                f"This cuts “{key}” elsewhere than on its declared grid.",
+                "A measure is cut only on the grid that its custodian declared.",
+                f"Use thresholds that are multiples of {dimension.dimension.grid.step}.",
+                place,
+                self.sql,
+            )
+        if result.inexact:
+            self.snapped.append(key)
+        return result
 
     def constant(self, expression: exp.Expr) -> object:
         """The value of an expression that reads no column. Raises RefusalError where it has none."""
@@ -123,19 +145,7 @@ class Predicates:
 
     def _single(self, key: str, term: exp.Expr) -> Region:
         dimension = self._dimension(key, term)
-        if isinstance(dimension, DimensionRef) and dimension.dimension.grid is not None:
-            inexact = self.values(dimension, _truth(term)).inexact
-            if len(inexact) > 4:
-                raise refuse(
-                    Code.PREDICATE_NOT_BOX,
-                    f"This condition on “{key}” does not follow its declared grid.",
-                    "A measure is compared only with values on the grid that its custodian declared.",
-                    f"Use thresholds that are multiples of {dimension.dimension.grid.step}.",
-                    term,
-                    self.sql,
-                )
-            if inexact:
-                self.snapped.append(key)
+        self.snap(key, dimension, _truth(term), term)
         leaves = self.leaves(key, term)
         return (Box.of({key: leaves}),) if leaves else ()
 

@@ -49,7 +49,7 @@ class Memberships:
         box = region[0]
         if not (here.kind is Kind.UNIT and there.kind is Kind.UNIT):
             self._check_measures(box, inner.refs, node)
-        JurisdictionPass(self.context, inner.refs, self.sql).check(box)
+        JurisdictionPass(self.context, inner.refs, self.sql).check(box, lambda _: node)
         builder = FragmentBuilder(self.context.catalogue, inner.base, inner.refs, self.profile)
         conditions = builder.conditions(box)
         if any(isinstance(condition, Membership) for condition in conditions):

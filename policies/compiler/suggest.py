@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 
@@ -11,6 +12,7 @@ from sqlglot.errors import SqlglotError
 
 from catalogue.catalogue import BoundDataset
 from catalogue.models import Role
+from policies.compiler.aggregates import is_aggregate
 from policies.compiler.errors import nearest
 from policies.context import Context
 from policies.plan import ClearedPlan
@@ -26,7 +28,7 @@ def coarser(sql: str, context: Context, compile_plan: Compile) -> str | None:
     """The first coarser form of ``sql`` that compiles, None where the terms allow nothing at all.
 
     In order: misspelt names mended, extremes as percentiles, one dimension at a time a level coarser, one group fewer,
-    no conditions; last a plain count of the dataset.
+    a count of the same groups, no conditions; last a plain count of the dataset.
     """
     for tried, candidate in enumerate(_candidates(sql, context)):
         if tried >= MAXIMUM_TRIES:
@@ -70,10 +72,39 @@ def _candidates(sql: str, context: Context) -> Iterator[str]:
                 yield tree.transform(_renaming(finer, other)).sql(dialect="duckdb")
     for fewer in _fewer_groups(tree):
         yield fewer.sql(dialect="duckdb")
+    counted = _counted(tree, context)
+    if counted is not None:
+        yield counted.sql(dialect="duckdb")
     if tree.args.get("where"):
-        plain = tree.copy()
-        plain.set("where", None)
-        yield plain.sql(dialect="duckdb")
+        for conditional in (tree, counted):
+            if conditional is not None:
+                plain = conditional.copy()
+                plain.set("where", None)
+                yield plain.sql(dialect="duckdb")
+
+
+def _counted(tree: exp.Select, context: Context) -> exp.Select | None:
+    """The same groups under the same conditions, with a plain count in place of what was to be computed of them."""
+    from_ = tree.args.get("from_")
+    source = from_.this if from_ is not None else None
+    if not isinstance(source, exp.Table) or source.name.lower() not in context.catalogue.datasets:
+        return None
+    counted = exp.Select(
+        expressions=[
+            *(item.copy() for item in tree.expressions if not any(map(_computes, item.walk()))),
+            exp.Count(this=exp.Star()),
+        ]
+    )
+    for part in ("from_", "joins", "where", "group"):
+        clause = tree.args.get(part)
+        counted.set(
+            part, [each.copy() for each in clause] if isinstance(clause, list) else clause and clause.copy()
+        )
+    return counted
+
+
+def _computes(node: exp.Expr) -> bool:
+    return is_aggregate(node) or isinstance(node, exp.Window | exp.Query | exp.Star)
 
 
 def _mended(tree: exp.Select, context: Context) -> exp.Select:
@@ -154,13 +185,18 @@ def _fewer_groups(tree: exp.Select) -> Iterator[exp.Select]:
 
 
 def _counts(sql: str, context: Context) -> Iterator[str]:
-    """Plain counts by the coarsest variable of the dataset that was meant, or of any that the agreement covers."""
+    """Plain counts of the dataset that was meant, or of any that the agreement covers, by a variable that the question
+    names, or by a coarse one."""
     covered = list(context.agreement.datasets) if context.agreement else []
-    lowered = sql.lower()
-    for name in sorted(covered, key=lambda name: name not in lowered):
+    words = set(re.findall(r"\w+", sql.lower()))
+    for name in sorted(covered, key=lambda name: name not in words):
         dataset = context.catalogue.datasets.get(name)
         if dataset is None:
             continue
-        for variable in [other for _, other in _coarsenings(dataset)][:3]:
+        variables = dataset.document.variables.items()
+        named = [
+            variable for variable, v in variables if v.role is Role.DIMENSION and variable.lower() in words
+        ]
+        for variable in [*named, *(other for _, other in _coarsenings(dataset))][:3]:
             yield f"SELECT {variable}, COUNT(*) FROM {name} GROUP BY {variable}"
         yield f"SELECT COUNT(*) FROM {name}"

@@ -98,4 +98,11 @@ select s.region_name, count(*) from people p join (select distinct region, regio
 with names as (select distinct region as code, region_name from geography) select n.region_name, sex, avg(pay) from people join names n on people.region = n.code group by all
 ;
 select region, sum(coalesce(pay, 0)) from people group by region;
-with unused as (select sex, count(*) from people group by sex) select region, count(*) from people group by region
+with unused as (select sex, count(*) from people group by sex) select region, count(*) from people group by region;
+select region, avg((person_id in (select person_id from learners))::int), sum((exists (select 1 from learners l where l.person_id = p.person_id))::int) from people p group by region;
+select region, sum(sex = 'F'), sum(sex = 'F' and age > 30) from people group by region;
+select region, count(*) from people group by all order by all desc;
+select sex, count(*) from people group by sex union all select 'all', count(*) from people order by all;
+pivot people on sex using count(*) group by region order by region desc limit 2;
+with e as (select region, sex from people where age > 30) pivot e on sex using count(*) group by region order by region;
+select region, (select count(*) from people) as total, count(*) from people group by all

@@ -295,3 +295,47 @@ def test_a_dataset_that_the_agreement_leaves_out_is_refused(folder: Path) -> Non
         with pytest.raises(RefusalError) as caught:
             compile_query(sql, market.context(agreement=agreement))
         assert caught.value.refusals[0].code is Code.NO_AGREEMENT, sql
+
+
+@pytest.mark.parametrize(
+    ("sql", "suggestion"),
+    [
+        (
+            "select region, mode(sex) from people where age > 30 group by region",
+            "SELECT region, COUNT(*) FROM people WHERE age > 30 GROUP BY region",
+        ),
+        (
+            "select region, count(*) filter (where status = 'NOBODY') from people group by region",
+            "SELECT region, COUNT(*) FROM people GROUP BY region",
+        ),
+        (
+            "select s, avg(r) from (select sex as s, rank() over (order by pay) as r from people) group by s",
+            "SELECT sex, COUNT(*) FROM people GROUP BY sex",
+        ),
+    ],
+)
+def test_a_suggestion_keeps_what_it_can_of_the_question(folder: Path, sql: str, suggestion: str) -> None:
+    market = labour_market(folder, standard_profile(), people=50)
+    with pytest.raises(RefusalError) as caught:
+        compile_query(sql, market.context())
+    assert caught.value.refusals[0].suggestion == suggestion
+
+
+def test_areas_outside_the_jurisdiction_are_refused_where_they_stand(folder: Path) -> None:
+    market = labour_market(folder, standard_profile(), people=50, jurisdiction=True)
+    sql = "select sex, count(*) from people where age > 30 and area = 'E0603' group by sex"
+    with pytest.raises(RefusalError) as caught:
+        compile_query(sql, market.context())
+    assert caught.value.refusals[0].code is Code.OUTSIDE_JURISDICTION
+    assert caught.value.refusals[0].position is not None
+    assert caught.value.refusals[0].position.offset == sql.index("area")
+
+
+def test_order_by_all_of_a_star_says_what_is_missing(folder: Path) -> None:
+    market = labour_market(folder, standard_profile(), people=50)
+    with pytest.raises(RefusalError) as caught:
+        compile_query(
+            "select * from (select sex, count(*) n from people group by 1) order by all", market.context()
+        )
+    assert "ORDER BY ALL" in caught.value.refusals[0].message
+    assert caught.value.refusals[0].position is not None

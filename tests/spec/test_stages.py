@@ -72,3 +72,32 @@ def test_what_is_not_one_protected_number_is_refused(answerer: Answerer, subquer
 def test_a_cte_that_only_a_stage_reads_is_no_part_of_what_runs(answerer: Answerer) -> None:
     through = "with m as (select median(pay) p from people) select count(*) n from people where pay < (select p from m)"
     assert len(compile_query(through, answerer.market.context()).queries) == 1
+
+
+BAND = "case when pay < 2.0/3 * (select median(pay) from people) then 'low' else 'other' end"
+
+
+@pytest.mark.parametrize("group", ["band", "1", "all", BAND])
+def test_a_band_may_begin_at_a_stage_however_the_group_is_named(answerer: Answerer, group: str) -> None:
+    median = answerer.answer("select median(pay) m from people").to_pylist()[0]["m"]
+    threshold = 5 * round(float(median) * 2 / 3 / 5)
+    banded = (
+        f"select {BAND} as band, count(*) n from people where pay is not null group by {group} order by band"
+    )
+    by_hand = (
+        f"select case when pay < {threshold} then 'low' else 'other' end as band, count(*) n from people"
+        " where pay is not null group by band order by band"
+    )
+    assert answerer.answer(banded).to_pylist() == answerer.answer(by_hand).to_pylist()
+
+
+def test_the_edges_of_bands_are_moved_to_the_grid_as_those_of_conditions_are(answerer: Answerer) -> None:
+    bands = (
+        "select case when pay < 333 then 'low' else 'other' end as band, count(*) n from people group by band"
+    )
+    plan = compile_query(bands, answerer.market.context())
+    assert "a condition on pay was moved to its declared grid" in [rule.effect for rule in plan.rules]
+    with pytest.raises(RefusalError) as refused:
+        compile_query("select pay % 2, count(*) from people group by 1", answerer.market.context())
+    assert refused.value.refusals[0].code is Code.PREDICATE_NOT_BOX
+    assert "multiples of 5" in refused.value.refusals[0].remedy
