@@ -291,6 +291,7 @@ class Rewriter:
         matching = [same(key, exp.column(IN_CELLS + alias)) for alias, key in keys.items()]
         rows = rows.join(cells, on=exp.and_(*matching) if matching else exp.true())
         rows = rows.select(*(top.above() for top in tops)).where(exp.or_(*(top.test() for top in tops)))
+        rows = rows.where(exp.or_(*(top.above_all(name) for top in tops)))
         return rows.group_by(*(exp.column(IN_CELLS + key) for key in keys)) if keys else rows
 
 
@@ -336,6 +337,12 @@ class _Top:
         unbound = exp.and_(exp.Is(this=bound.copy(), expression=exp.null()), not_null(value.copy()))
         return exp.paren(exp.or_(above, unbound))
 
+    def above_all(self, first: str) -> exp.Expr:
+        """Above the smallest bound of all cells, which needs no cell to be looked up; true where one has none."""
+        bound = sql(self.bound())
+        least = f"(SELECT CASE WHEN COUNT(*) = COUNT({bound}) THEN MIN({bound}) END FROM {first})"
+        return _parsed(f"({sql(self.aggregate.this)} > {least} OR {least} IS NULL)")
+
     def above(self) -> exp.Expr:
         value = sql(self.aggregate.this)
         return named(
@@ -352,6 +359,8 @@ class _Top:
 
 def random_part(by: exp.Expr, k: int, *, is_key: bool) -> str:
     """Which of k parts an entity falls in: by its record key, or by a hash of its identifier."""
+    if is_key and k == 2:
+        return f"(COALESCE({sql(by)}, 0) & 1)"
     if is_key:
         return f"COALESCE(ABS({sql(by)}) % {k}, 0)"
     return f"COALESCE((HASHTEXT({sql(by)}::text) & 1023) % {k}, 0)"
