@@ -94,7 +94,29 @@ class DatabaseSource:
         return digest.digest()
 
 
-Source = FileSource | DatabaseSource
+@dataclass(frozen=True, slots=True)
+class SqliteSource:
+    """Tables and views of one SQLite database file. A location is a table's or a view's name."""
+
+    path: Path
+
+    def identity(self, table: Table) -> bytes:
+        """The identity of the whole file with its journals. Its first page counts the transactions; those that are
+        in a write-ahead log alone have changed the log.
+
+        Reading the file here makes the system forget the locks that connections of this process hold on it. So a
+        writer may step between reads of one transaction: it then has changed this identity, and the cells are dropped.
+        """
+        if not self.path.is_file():
+            raise SourceError(SourceFault.UNREACHABLE, f"dataset {table.dataset}: its database is not there")
+        logs = [self.path.with_name(self.path.name + suffix) for suffix in ("-wal", "-journal")]
+        files = [self.path, *(log for log in logs if log.is_file() and log.stat().st_size)]
+        digest = hashlib.sha256(_identity(self.path.parent, files, table))
+        digest.update(table.location.encode())
+        return digest.digest()
+
+
+Source = FileSource | DatabaseSource | SqliteSource
 
 
 def _identity(root: Path, paths: Iterable[Path], table: Table) -> bytes:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.connectors.labour import FORMATS, DuckDBMarket, Market
+from tests.connectors.labour import FORMATS, DuckDBMarket, Market, SqliteMarket
 
 Maker = Callable[[pytest.FixtureRequest, Path], Market]
 
@@ -21,4 +21,11 @@ def _duckdb(format_: str, request: pytest.FixtureRequest, folder: Path) -> Marke
     return DuckDBMarket(format_, folder)
 
 
-ENGINES: dict[str, Maker] = {**{format_: partial(_duckdb, format_) for format_ in FORMATS}}
+def _sqlite(request: pytest.FixtureRequest, folder: Path) -> Market:
+    return SqliteMarket(folder)
+
+
+ENGINES: dict[str, Maker] = {
+    **{format_: partial(_duckdb, format_) for format_ in FORMATS},
+    "sqlite": _sqlite,
+}

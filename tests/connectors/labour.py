@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sqlite3
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
@@ -18,7 +20,8 @@ import pyarrow.parquet as pq
 from catalogue.fragment import Column, Field, Grid, Join, Measure, Table
 from connectors.duckdb import DuckDBConnector
 from connectors.protocol import Connector
-from connectors.sources import DatabaseSource, FileSource
+from connectors.sources import DatabaseSource, FileSource, SqliteSource
+from connectors.sqlite import SqliteConnector
 
 T = TypeVar("T")
 
@@ -185,3 +188,29 @@ class DuckDBMarket(Market):
                 with duckdb.connect(str(self.folder / "market.duckdb")) as connection:
                     connection.register("given", table)
                     connection.execute(f"CREATE OR REPLACE TABLE {name} AS FROM given")
+
+
+SQLITE_TYPES = {"int": "INTEGER", "string": "TEXT", "double": "REAL", "decimal": "DECIMAL(10, 2)"}
+
+
+class SqliteMarket(Market):
+    """One SQLite database file."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / "market.sqlite"
+        self.connector = SqliteConnector(SqliteSource(self.path), threads=2)
+
+    def store(self, name: str, table: pa.Table) -> None:
+        declared = [
+            next(sql for kind, sql in SQLITE_TYPES.items() if str(field.type).startswith(kind))
+            for field in table.schema
+        ]
+        columns = ", ".join(f"{c} {t}" for c, t in zip(table.column_names, declared, strict=True))
+        rows = [
+            tuple(str(v) if isinstance(v, Decimal) else v for v in row.values()) for row in table.to_pylist()
+        ]
+        with closing(sqlite3.connect(self.path)) as connection, connection:
+            connection.execute(f"DROP TABLE IF EXISTS {name}")
+            connection.execute(f"CREATE TABLE {name} ({columns})")
+            places = ", ".join("?" * len(declared))
+            connection.executemany(f"INSERT INTO {name} VALUES ({places})", rows)
