@@ -252,7 +252,7 @@ class DuckDBConnector:
         for table in wanted:
             name = session.new_name(table)
             if isinstance(self.source, FileSource) and self.source.format(table) is Format.ARROW:
-                dataset = pads.dataset([str(path) for path in self.source.paths(table)], format="ipc")
+                dataset = self._arrow(self.source, table)
                 session.cursor.register(name, dataset)
             else:
                 view = sql(exp.to_identifier(name, quoted=True))
@@ -262,14 +262,21 @@ class DuckDBConnector:
         if isinstance(self.source, DatabaseSource):
             parts = [exp.to_identifier(part, quoted=True) for part in ["source", *table.location.split(".")]]
             return ".".join(sql(part) for part in parts)
+        assert isinstance(self.source, FileSource)
         files = ", ".join(sql(exp.Literal.string(str(path))) for path in self.source.paths(table))
+        folders = "hive_partitioning = false"
+        if self.source.partitions(table):
+            folders = "hive_partitioning = true, hive_types_autocast = false"
         if self.source.format(table) is Format.CSV:
-            return f"read_csv([{files}], header = true, all_varchar = true)"
-        partitioned = "true" if self.source.is_partitioned(table) else "false"
-        options = f"hive_partitioning = {partitioned}"
-        if self.source.is_partitioned(table):
-            options += ", hive_types_autocast = false"
-        return f"read_parquet([{files}], {options})"
+            return f"read_csv([{files}], header = true, all_varchar = true, {folders})"
+        return f"read_parquet([{files}], {folders})"
+
+    @staticmethod
+    def _arrow(source: FileSource, table: Table) -> pads.Dataset:
+        names = source.partitions(table)
+        folders = pads.partitioning(pa.schema([(name, pa.string()) for name in names]), flavor="hive")
+        paths = [str(path) for path in source.paths(table)]
+        return pads.dataset(paths, format="ipc", partitioning=folders if names else None)
 
     # ---- the protocol -----------------------------------------------------------------------------------
 
