@@ -11,7 +11,7 @@ one type of each row: what does not fit is no code and no number, yet not null, 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from enum import StrEnum
@@ -109,7 +109,7 @@ class SqliteConnector(DuckDBConnector):
         connection: adbc.Connection,
         session: Session,
         table: Table,
-        expressions: Sequence[str] | object | None,
+        expressions: Mapping[str, None] | None,
     ) -> None:
         columns = _columns(connection, table)
         if not columns:

@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 
 from catalogue.fragment import Column, Field, Grid, Join, Measure, Table
 from connectors.duckdb import DuckDBConnector
-from connectors.protocol import Connector
+from connectors.protocol import Capability, Connector
 from connectors.sources import DatabaseSource, FileSource, SqliteSource
 from connectors.sqlite import SqliteConnector
 
@@ -121,19 +121,28 @@ class Market(ABC):
     """The tables in one engine, with a connector on them.
 
     ``exceptions`` are the expressions of EXPRESSIONS that the engine declines, each with its reason: fragments for
-    it do without them, and a test holds that they are refused.
+    it do without them, and a test holds that they are refused. ``grids`` are columns cut by a grid.
     """
 
     exceptions: ClassVar[Mapping[str, str]] = {}
+    grids: ClassVar[bool] = True
     connector: Connector
 
     @property
     def columns(self) -> tuple[Column, ...]:
-        return tuple(column for column in COLUMNS if column.field.expression not in self.exceptions)
+        found = (column for column in COLUMNS if column.field.expression not in self.exceptions)
+        return tuple(c for c in found if self._has(c.field) and (self.grids or c.grid is None))
 
     @property
     def measures(self) -> tuple[Measure, ...]:
-        return tuple(m for m in MEASURES if m.field is None or m.field.expression not in self.exceptions)
+        found = (m for m in MEASURES if m.field is None or m.field.expression not in self.exceptions)
+        return tuple(m for m in found if m.field is None or self._has(m.field))
+
+    def offers(self, capability: Capability) -> bool:
+        return capability in self.connector.capabilities
+
+    def _has(self, field: Field) -> bool:
+        return not field.path or self.offers(Capability.JOIN)
 
     def location(self, name: str) -> str:
         """Where a table stands in the source."""
