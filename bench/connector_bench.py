@@ -189,16 +189,19 @@ def cases(table: Table) -> Iterator[Case]:
         "count by area, second unit employer",
         "SELECT area, count(*) FROM people GROUP BY area",
         ask(table, by_area, TALLY, second=EMPLOYER),
+        4,
     )
     yield Case(
         "mean by area, p% by holding",
         "SELECT area, avg(pay) FROM people GROUP BY area",
         ask(table, by_area, TALLY, MEAN, holding=EMPLOYER),
+        4,
     )
     yield Case(
         "mean by area, second unit and holding",
         "SELECT area, avg(pay) FROM people GROUP BY area",
         ask(table, by_area, TALLY, MEAN, second=EMPLOYER, holding=EMPLOYER),
+        4,
     )
     yield Case(
         "distinct employers by area (a row is no unit)",

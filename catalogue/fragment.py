@@ -244,6 +244,7 @@ class SourceFault(StrEnum):
     MISSING = "source_missing"
     DENIED = "source_denied"
     SCHEMA = "source_schema_differs"
+    UNSUPPORTED = "source_unsupported"
     CHANGED = "source_changed"
     TIMEOUT = "source_timeout"
     CANCELLED = "run_cancelled"

@@ -17,6 +17,7 @@ import re
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -51,6 +52,8 @@ POLL_SECONDS = 0.02
 DESCRIBE_SECONDS = 60.0
 CACHED_SNAPSHOTS = 16
 T = TypeVar("T")
+Wanted = Mapping[Table, Mapping[str, None] | None]
+"""Which expressions over each table some work reads; None for the types of all its columns and no row."""
 INTEGER_DIGITS = {
     "TINYINT": 3, "SMALLINT": 5, "INTEGER": 10, "BIGINT": 19, "HUGEINT": 39,
     "UTINYINT": 3, "USMALLINT": 5, "UINTEGER": 10, "UBIGINT": 20, "UHUGEINT": 39,
@@ -92,7 +95,7 @@ def fault_of(error: Exception) -> SourceFault:
             return SourceFault.FAILED
 
 
-class _Session:
+class Session:
     """One run's cursor, watched: interrupted when it is cancelled or late."""
 
     def __init__(
@@ -107,6 +110,14 @@ class _Session:
         self._watchdog = threading.Thread(target=self._watch, name="source-watchdog", daemon=True)
         self._watchdog.start()
 
+    def new_name(self, table: Table) -> str:
+        """A name for the table, of its dataset where that is free."""
+        name = table.dataset
+        while name in self.names.values():
+            name += "_"
+        self.names[table] = name
+        return name
+
     def stopped(self) -> SourceFault | None:
         if self._cancel.is_set():
             return SourceFault.CANCELLED
@@ -115,7 +126,9 @@ class _Session:
     def _watch(self) -> None:
         while not self._closed.wait(POLL_SECONDS):
             if self.stopped() is not None:
-                self.cursor.interrupt()  # again at every poll: an interrupt between two statements is lost
+                # Again at every poll: an interrupt between two statements is lost. The connector may be closed.
+                with suppress(duckdb.ConnectionException):
+                    self.cursor.interrupt()
 
     def close(self) -> None:
         self._closed.set()
@@ -179,7 +192,7 @@ class DuckDBConnector:
         if isinstance(self.source, DatabaseSource):
             path = sql(exp.Literal.string(str(self.source.path)))
             instance.execute(f"ATTACH {path} AS source (READ_ONLY)")
-        else:
+        elif isinstance(self.source, FileSource):
             root = sql(exp.Literal.string(f"{self.source.root.resolve()}/"))
             instance.execute(f"SET allowed_directories = [{root}]")
         instance.execute("SET enable_external_access = false")
@@ -202,21 +215,22 @@ class DuckDBConnector:
 
     def _within(
         self,
-        tables: tuple[Table, ...],
+        wanted: Wanted,
         deadline: float,
         cancel: CancelSignal,
-        work: Callable[[_Session], T],
+        work: Callable[[Session], T],
     ) -> tuple[T, str]:
         """Do some work in a session, with every table under a name; its result and the snapshot it is of.
 
         Failures of the engine come out as SourceError without its text (not even chained, since it may quote
         values), and as CHANGED where the source is no longer what it was.
         """
+        tables = tuple(wanted)
         before = self.snapshot(*tables)
-        session = _Session(self._cursor(tables[0]), deadline, _Either(cancel, self._closing), before)
+        session = Session(self._cursor(tables[0]), deadline, _Either(cancel, self._closing), before)
         result: T | SourceError
         try:
-            self._bind(session, tables)
+            self._bind(session, wanted)
             result = work(session)
         except SourceError as error:
             result = error
@@ -234,32 +248,36 @@ class DuckDBConnector:
             raise result
         return result, before
 
-    def _bind(self, session: _Session, tables: tuple[Table, ...]) -> None:
+    def _bind(self, session: Session, wanted: Wanted) -> None:
         """Give each table a name of its own on the session's cursor."""
-        for table in tables:
-            name = table.dataset
-            while name in session.names.values():
-                name += "_"
+        for table in wanted:
+            name = session.new_name(table)
             if isinstance(self.source, FileSource) and self.source.format(table) is Format.ARROW:
-                dataset = pads.dataset([str(path) for path in self.source.paths(table)], format="ipc")
+                dataset = self._arrow(self.source, table)
                 session.cursor.register(name, dataset)
             else:
                 view = sql(exp.to_identifier(name, quoted=True))
                 session.execute(f"CREATE TEMP VIEW {view} AS SELECT * FROM {self._relation(table)}")
-            session.names[table] = name
 
     def _relation(self, table: Table) -> str:
         if isinstance(self.source, DatabaseSource):
             parts = [exp.to_identifier(part, quoted=True) for part in ["source", *table.location.split(".")]]
             return ".".join(sql(part) for part in parts)
+        assert isinstance(self.source, FileSource)
         files = ", ".join(sql(exp.Literal.string(str(path))) for path in self.source.paths(table))
+        folders = "hive_partitioning = false"
+        if self.source.partitions(table):
+            folders = "hive_partitioning = true, hive_types_autocast = false"
         if self.source.format(table) is Format.CSV:
-            return f"read_csv([{files}], header = true, all_varchar = true)"
-        partitioned = "true" if self.source.is_partitioned(table) else "false"
-        options = f"hive_partitioning = {partitioned}"
-        if self.source.is_partitioned(table):
-            options += ", hive_types_autocast = false"
-        return f"read_parquet([{files}], {options})"
+            return f"read_csv([{files}], header = true, all_varchar = true, {folders})"
+        return f"read_parquet([{files}], {folders})"
+
+    @staticmethod
+    def _arrow(source: FileSource, table: Table) -> pads.Dataset:
+        names = source.partitions(table)
+        folders = pads.partitioning(pa.schema([(name, pa.string()) for name in names]), flavor="hive")
+        paths = [str(path) for path in source.paths(table)]
+        return pads.dataset(paths, format="ipc", partitioning=folders if names else None)
 
     # ---- the protocol -----------------------------------------------------------------------------------
 
@@ -267,19 +285,19 @@ class DuckDBConnector:
         return snapshot_of(self.source, tables)
 
     def describe(self, table: Table) -> Mapping[str, ColumnType]:
-        def work(session: _Session) -> dict[str, ColumnType]:
+        def work(session: Session) -> dict[str, ColumnType]:
             return self._describe(session, exp.select("*").from_(_quoted(session.names[table])))
 
-        return self._within((table,), time.monotonic() + DESCRIBE_SECONDS, threading.Event(), work)[0]
+        return self._within({table: None}, time.monotonic() + DESCRIBE_SECONDS, threading.Event(), work)[0]
 
     @staticmethod
-    def _describe(session: _Session, select: exp.Select) -> dict[str, ColumnType]:
+    def _describe(session: Session, select: exp.Select) -> dict[str, ColumnType]:
         rows = session.fetch(f"DESCRIBE {sql(select)}")
         names, types = rows["column_name"].to_pylist(), rows["column_type"].to_pylist()
         return {name: column_type(type_) for name, type_ in zip(names, types, strict=True)}
 
     def _types(
-        self, session: _Session, wanted: Mapping[Table, Mapping[str, None]]
+        self, session: Session, wanted: Mapping[Table, Mapping[str, None]]
     ) -> dict[tuple[Table, str], ColumnType]:
         """The type of every expression, asked of the engine."""
         types = self._known_types(session.snapshot)
@@ -308,20 +326,23 @@ class DuckDBConnector:
                 self._type_cache.pop(next(iter(self._type_cache)))
             return self._type_cache.setdefault(snapshot, {})
 
-    def _program(self, session: _Session, fragment: Fragment) -> Program:
+    def _program(self, session: Session, fragment: Fragment) -> Program:
         return render(fragment, session.names, self._types(session, expressions_of(fragment)))
 
     def run(
         self, fragments: Sequence[Fragment], *, deadline: float, cancel: CancelSignal
     ) -> tuple[RawCells, ...]:
-        def work(session: _Session) -> list[tuple[pa.Table, dict[str, pa.Table]]]:
+        def work(session: Session) -> list[tuple[pa.Table, dict[str, pa.Table]]]:
             return [self._answer(session, fragment) for fragment in fragments]
 
-        tables = tuple(dict.fromkeys(table for fragment in fragments for table in tables_of(fragment)))
-        answers, snapshot = self._within(tables, deadline, cancel, work)
+        wanted: dict[Table, dict[str, None]] = {}
+        for fragment in fragments:
+            for table, expressions in expressions_of(fragment).items():
+                wanted.setdefault(table, {}).update(expressions)
+        answers, snapshot = self._within(wanted, deadline, cancel, work)
         return tuple(RawCells(cells, histograms, snapshot) for cells, histograms in answers)
 
-    def _answer(self, session: _Session, fragment: Fragment) -> tuple[pa.Table, dict[str, pa.Table]]:
+    def _answer(self, session: Session, fragment: Fragment) -> tuple[pa.Table, dict[str, pa.Table]]:
         """A fragment's cells and histograms; its temporary tables make room for those of the next one."""
         program = self._program(session, fragment)
         for name, mapping in program.maps.items():
@@ -338,11 +359,12 @@ class DuckDBConnector:
         return cells, histograms
 
     def explain(self, fragment: Fragment) -> tuple[str, ...]:
-        def work(session: _Session) -> Program:
+        def work(session: Session) -> Program:
             return self._program(session, fragment)
 
         deadline = time.monotonic() + DESCRIBE_SECONDS
-        program, _ = self._within(tables_of(fragment), deadline, threading.Event(), work)
+        wanted = dict.fromkeys(tables_of(fragment))
+        program, _ = self._within(wanted, deadline, threading.Event(), work)
         steps = [f"CREATE TEMP TABLE {name} AS\n{_pretty(step)}" for name, step in program.steps]
         return (*steps, _pretty(program.cells), *(_pretty(tree) for tree in program.histograms.values()))
 
@@ -358,17 +380,17 @@ class DuckDBConnector:
         relations = {name: r for name, r in dataset.document.relationships.items() if r.to in related}
         others = {r.to: source_table(related[r.to]) for r in relations.values()}
         others = {name: other for name, other in others.items() if other.connector == table.connector}
+        wanted = {table: dict.fromkeys(declared_expressions(dataset))}
+        for relationship in relations.values():
+            if relationship.to in others:
+                key = f'"{relationship.to_column}"'
+                wanted.setdefault(others[relationship.to], {})[key] = None
 
-        def work(session: _Session) -> tuple[Finding, ...]:
+        def work(session: Session) -> tuple[Finding, ...]:
             select = exp.select("*").from_(_quoted(session.names[table]))
             found = list(missing_columns(dataset, self._describe(session, select)))
             if found:
                 return tuple(found)
-            wanted = {table: dict.fromkeys(declared_expressions(dataset))}
-            for relationship in relations.values():
-                if relationship.to in others:
-                    key = f'"{relationship.to_column}"'
-                    wanted.setdefault(others[relationship.to], {})[key] = None
             types = self._types(session, wanted)
             checks, found = checks_of(dataset, related, session.names, types)
             for check in checks:
@@ -379,7 +401,7 @@ class DuckDBConnector:
             return tuple(found)
 
         try:
-            return self._within((table, *others.values()), deadline, cancel, work)[0]
+            return self._within(wanted, deadline, cancel, work)[0]
         except SourceError as error:
             if error.fault in (SourceFault.CANCELLED, SourceFault.TIMEOUT, SourceFault.CHANGED):
                 raise

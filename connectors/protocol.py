@@ -34,8 +34,14 @@ class ColumnType:
 
 
 class Capability(StrEnum):
-    """What a connector's engine can be asked for; a fragment that needs more is refused before it runs."""
+    """What a connector can be asked for. Counting units that meet conditions, by columns of their own table where a
+    row is a unit, is what every connector can do. A fragment that needs more than its connector offers is refused
+    before anything runs (connectors.negotiation)."""
 
+    REPEATED_UNITS = "repeated_units"
+    JOIN = "join"
+    MAGNITUDE = "magnitude"
+    SQUARES = "squares"
     SECOND_UNIT = "second_unit"
     HOLDING = "holding"
     WEIGHT = "weight"

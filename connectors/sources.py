@@ -39,8 +39,8 @@ def _missing(table: Table) -> SourceError:
 
 @dataclass(frozen=True, slots=True)
 class FileSource:
-    """Files below ``root``. A location is a path, a glob, or a directory of Parquet files (Hive partitions are
-    columns, as text)."""
+    """Files below ``root``. A location is a path, a glob, or a directory of files of one format, whose folders
+    ``name=value`` are columns, as text: a condition on such a column leaves the other folders unread."""
 
     root: Path
 
@@ -49,7 +49,8 @@ class FileSource:
         root = self.root.resolve()
         try:
             if (root / table.location).is_dir():
-                found = sorted((root / table.location).rglob("*.parquet"))
+                inside = (root / table.location).rglob("*")
+                found = sorted(path for path in inside if path.suffix.lower() in SUFFIXES and path.is_file())
             elif any(sign in table.location for sign in "*?["):
                 found = sorted(root.glob(table.location))
             else:
@@ -60,8 +61,12 @@ class FileSource:
             raise _missing(table)
         return tuple(found)
 
-    def is_partitioned(self, table: Table) -> bool:
-        return (self.root.resolve() / table.location).is_dir()
+    def partitions(self, table: Table) -> tuple[str, ...]:
+        """The columns that folders below a directory name, outermost first."""
+        base = self.root.resolve() / table.location
+        folders = (path.relative_to(base).parts[:-1] for path in self.paths(table)) if base.is_dir() else ()
+        names = (part.partition("=")[0] for parts in folders for part in parts if "=" in part)
+        return tuple(dict.fromkeys(names))
 
     def format(self, table: Table) -> Format:
         """By file name. Raises SourceError SCHEMA where files have none of the known suffixes, or several."""
@@ -94,7 +99,29 @@ class DatabaseSource:
         return digest.digest()
 
 
-Source = FileSource | DatabaseSource
+@dataclass(frozen=True, slots=True)
+class SqliteSource:
+    """Tables and views of one SQLite database file. A location is a table's or a view's name."""
+
+    path: Path
+
+    def identity(self, table: Table) -> bytes:
+        """The identity of the whole file with its journals. Its first page counts the transactions; those that are
+        in a write-ahead log alone have changed the log.
+
+        Reading the file here makes the system forget the locks that connections of this process hold on it. So a
+        writer may step between reads of one transaction: it then has changed this identity, and the cells are dropped.
+        """
+        if not self.path.is_file():
+            raise SourceError(SourceFault.UNREACHABLE, f"dataset {table.dataset}: its database is not there")
+        logs = [self.path.with_name(self.path.name + suffix) for suffix in ("-wal", "-journal")]
+        files = [self.path, *(log for log in logs if log.is_file() and log.stat().st_size)]
+        digest = hashlib.sha256(_identity(self.path.parent, files, table))
+        digest.update(table.location.encode())
+        return digest.digest()
+
+
+Source = FileSource | DatabaseSource | SqliteSource
 
 
 def _identity(root: Path, paths: Iterable[Path], table: Table) -> bytes:

@@ -17,6 +17,7 @@ from catalogue.fragment import Fragment, SourceError
 from connectors.advice import Advice
 from connectors.expressions import columns_of
 from connectors.key_table import KeyTable, key_table_sql
+from connectors.negotiation import agree
 from connectors.protocol import Connector, Finding
 from connectors.registry import Surroundings, kind_of
 from connectors.verify import source_table
@@ -244,9 +245,12 @@ def _open(configuration: Configuration, name: str, state: Path, environment: Map
 
 
 def _render(connectors: Mapping[str, Connector], fragment: Fragment) -> str:
-    """The statements for a fragment's source; a source that is away does not keep a question from being read."""
+    """The statements for a fragment's source, for whoever decides; a source that is away or cannot do what is asked
+    does not keep a question from being read, and says so in its place."""
+    connector = connectors[fragment.table.connector]
     try:
-        return ";\n\n".join(connectors[fragment.table.connector].explain(fragment))
+        agree(connector, (fragment,))
+        return ";\n\n".join(connector.explain(fragment))
     except SourceError as error:
         return f"-- the source cannot be asked how it would read this ({error.fault})"
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from catalogue.catalogue import Catalogue
 from catalogue.fragment import SourceError, SourceFault, tables_of
 from catalogue.strictest import profile_for
+from connectors.negotiation import agree
 from connectors.protocol import CancelSignal, Connector
 from policies.cells import ProtectedCells
 from policies.plan import CellQuery
@@ -31,7 +32,7 @@ class LocalHolder:
         All its fragments, those of guards too, read one state of the source.
 
         Raises:
-            SourceError: the source didn't answer, or changed while it was read.
+            SourceError: the source can't do what is asked, didn't answer, or changed while it was read.
             ProtectError: the profile is missing or doesn't fit, or a number is too large.
         """
         profile = profile_for(self._catalogue, [table.dataset for table in tables_of(query.fragment)])
@@ -39,6 +40,7 @@ class LocalHolder:
             raise ProtectError(ProtectFault.PROFILE, f"there is no profile {query.profile}")
         fragments = (query.fragment, *(guard.fragment for guard in query.guards))
         connector = self._connector(query.fragment.table.connector)
+        agree(connector, fragments)
         if query.withheld:
             tables = dict.fromkeys(table for fragment in fragments for table in tables_of(fragment))
             return withhold(query, profile, connector.snapshot(*tables))

@@ -1,6 +1,7 @@
 """Every engine that the conformance suite runs on, by name, and how a market of it is made.
 
-An engine is added here and nowhere else: a Market of its own, and a fixture of tests/connectors/conftest.py for
+An engine of this software is added here and nowhere else, one of somebody else's by an entry point of the group
+``federation.conformance`` that gives its maker: a Market of its own, and a fixture of tests/connectors/conftest.py for
 the server that it needs, which skips with a reason where the server cannot run.
 """
 
@@ -8,11 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
 
-from tests.connectors.labour import FORMATS, DuckDBMarket, Market
+from tests.connectors.labour import FORMATS, DuckDBMarket, Market, SqliteMarket
 from tests.connectors.postgresql_market import PostgreSQLMarket, Server
 
 Maker = Callable[[pytest.FixtureRequest, Path], Market]
@@ -27,7 +29,13 @@ def _postgresql(request: pytest.FixtureRequest, folder: Path) -> Market:
     return PostgreSQLMarket(server)
 
 
+def _sqlite(request: pytest.FixtureRequest, folder: Path) -> Market:
+    return SqliteMarket(folder)
+
+
 ENGINES: dict[str, Maker] = {
     **{format_: partial(_duckdb, format_) for format_ in FORMATS},
     "postgresql": _postgresql,
+    "sqlite": _sqlite,
 }
+ENGINES |= {entry.name: entry.load() for entry in entry_points(group="federation.conformance")}

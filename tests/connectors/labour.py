@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sqlite3
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
@@ -17,8 +19,9 @@ import pyarrow.parquet as pq
 
 from catalogue.fragment import Column, Field, Grid, Join, Measure, Table
 from connectors.duckdb import DuckDBConnector
-from connectors.protocol import Connector
-from connectors.sources import DatabaseSource, FileSource
+from connectors.protocol import Capability, Connector
+from connectors.sources import DatabaseSource, FileSource, SqliteSource
+from connectors.sqlite import SqliteConnector
 
 T = TypeVar("T")
 
@@ -118,19 +121,28 @@ class Market(ABC):
     """The tables in one engine, with a connector on them.
 
     ``exceptions`` are the expressions of EXPRESSIONS that the engine declines, each with its reason: fragments for
-    it do without them, and a test holds that they are refused.
+    it do without them, and a test holds that they are refused. ``grids`` are columns cut by a grid.
     """
 
     exceptions: ClassVar[Mapping[str, str]] = {}
+    grids: ClassVar[bool] = True
     connector: Connector
 
     @property
     def columns(self) -> tuple[Column, ...]:
-        return tuple(column for column in COLUMNS if column.field.expression not in self.exceptions)
+        found = (column for column in COLUMNS if column.field.expression not in self.exceptions)
+        return tuple(c for c in found if self._has(c.field) and (self.grids or c.grid is None))
 
     @property
     def measures(self) -> tuple[Measure, ...]:
-        return tuple(m for m in MEASURES if m.field is None or m.field.expression not in self.exceptions)
+        found = (m for m in MEASURES if m.field is None or m.field.expression not in self.exceptions)
+        return tuple(m for m in found if m.field is None or self._has(m.field))
+
+    def offers(self, capability: Capability) -> bool:
+        return capability in self.connector.capabilities
+
+    def _has(self, field: Field) -> bool:
+        return not field.path or self.offers(Capability.JOIN)
 
     def location(self, name: str) -> str:
         """Where a table stands in the source."""
@@ -185,3 +197,29 @@ class DuckDBMarket(Market):
                 with duckdb.connect(str(self.folder / "market.duckdb")) as connection:
                     connection.register("given", table)
                     connection.execute(f"CREATE OR REPLACE TABLE {name} AS FROM given")
+
+
+SQLITE_TYPES = {"int": "INTEGER", "string": "TEXT", "double": "REAL", "decimal": "DECIMAL(10, 2)"}
+
+
+class SqliteMarket(Market):
+    """One SQLite database file."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / "market.sqlite"
+        self.connector = SqliteConnector(SqliteSource(self.path), threads=2)
+
+    def store(self, name: str, table: pa.Table) -> None:
+        declared = [
+            next(sql for kind, sql in SQLITE_TYPES.items() if str(field.type).startswith(kind))
+            for field in table.schema
+        ]
+        columns = ", ".join(f"{c} {t}" for c, t in zip(table.column_names, declared, strict=True))
+        rows = [
+            tuple(str(v) if isinstance(v, Decimal) else v for v in row.values()) for row in table.to_pylist()
+        ]
+        with closing(sqlite3.connect(self.path)) as connection, connection:
+            connection.execute(f"DROP TABLE IF EXISTS {name}")
+            connection.execute(f"CREATE TABLE {name} ({columns})")
+            places = ", ".join("?" * len(declared))
+            connection.executemany(f"INSERT INTO {name} VALUES ({places})", rows)
