@@ -1,0 +1,1 @@
+"""What an engine says differently: one rewriting pass for each, from DuckDB's trees to its own."""
