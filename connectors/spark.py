@@ -20,7 +20,7 @@ from sqlglot import exp
 from catalogue.catalogue import BoundDataset
 from catalogue.fragment import Fragment, RawCells, SourceError, SourceFault, Table, tables_of
 from connectors.cells import read_cells, read_histogram
-from connectors.dialects.spark import outputs, spark_sql, to_spark
+from connectors.dialects.spark import key_of, outputs, spark_sql, to_spark
 from connectors.expressions import columns_of, expressions_of, named, parse_expression, place
 from connectors.protocol import CancelSignal, Capability, ColumnType, Finding, TypeKind
 from connectors.render import Program, render
@@ -148,7 +148,10 @@ class SparkConnector:
             bound.columns[table] = {f.name: column_type(f.dataType) for f in frame.schema.fields}
             frame.createTempView(name)
             bound.names[table] = name
-            bound.relations[name] = {_key(column): type_ for column, type_ in bound.columns[table].items()}
+            bound.relations[name] = {
+                key_of(exp.column(exp.to_identifier(column, quoted=True))): type_
+                for column, type_ in bound.columns[table].items()
+            }
         return bound
 
     # ---- types and statements ---------------------------------------------------------------------------
@@ -159,9 +162,7 @@ class SparkConnector:
             held = {name.lower(): type_ for name, type_ in bound.columns[table].items()}
             lacking = [c for text in expressions for c in columns_of(text) if c.lower() not in held]
             if lacking:
-                raise SourceError(
-                    SourceFault.SCHEMA, f"dataset {table.dataset} has no column {lacking[0]}"
-                )
+                raise SourceError(SourceFault.SCHEMA, f"dataset {table.dataset} has no column {lacking[0]}")
             unknown = []
             for text in expressions:
                 tree = parse_expression(text)
@@ -188,7 +189,7 @@ class SparkConnector:
             raise SourceError(SourceFault.SCHEMA, detail)
         for text, type_ in zip(texts, found, strict=True):
             bound.types[table, text] = type_
-            bound.relations[name][place(text, "").sql("duckdb").lower()] = type_
+            bound.relations[name][key_of(place(text, "t"))] = type_
 
     def _program(self, session: Session, bound: _Names, fragment: Fragment) -> Program:
         self._learn(session, bound, expressions_of(fragment))
@@ -291,10 +292,6 @@ class _Either:
 
     def is_set(self) -> bool:
         return any(signal.is_set() for signal in self._signals)
-
-
-def _key(column: str) -> str:
-    return exp.column(exp.to_identifier(column, quoted=True)).sql("duckdb").lower()
 
 
 def _statements(program: Program, bound: _Names, *, pretty: bool = False) -> dict[str, str]:

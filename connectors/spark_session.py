@@ -29,7 +29,15 @@ GRACE_SECONDS = 3.0
 """How long the server has to obey an interrupt before the connection is cut."""
 
 RELEASE_SECONDS = 5.0
-FAILURES = (PySparkException, grpc.RpcError, pa.ArrowException, OSError, MemoryError, RuntimeError, ValueError)
+FAILURES = (
+    PySparkException,
+    grpc.RpcError,
+    pa.ArrowException,
+    OSError,
+    MemoryError,
+    RuntimeError,
+    ValueError,
+)
 T = TypeVar("T")
 
 PINNED = {
@@ -97,9 +105,7 @@ class Session:
     """A session, watched: its operations are interrupted when it is cancelled or late, and if the server does
     not obey, the connection is cut."""
 
-    def __init__(
-        self, url: str, settings: Mapping[str, str], deadline: float, cancel: CancelSignal
-    ) -> None:
+    def __init__(self, url: str, settings: Mapping[str, str], deadline: float, cancel: CancelSignal) -> None:
         self._deadline = deadline
         self._cancel = cancel
         self._closed = threading.Event()

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.spark import LEFT_OUT
+
 REFERENCE_VARIABLE = "FEDERATION_REFERENCE_DATA"
 _DEFAULT_REFERENCE = Path(__file__).resolve().parents[2] / "shared" / "data"
 _NO_REFERENCE = f"reference data is not here: set {REFERENCE_VARIABLE} to its folder"
@@ -32,12 +34,9 @@ def reference_data() -> Path:
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> Iterator[None]:
-    """End by saying how many reference tests did not run: a green run without them proves less."""
+    """End by saying how many tests of what is not everywhere did not run: a green run without them proves less."""
     yield
-    skipped = [
-        report
-        for report in terminalreporter.stats.get("skipped", [])
-        if _NO_REFERENCE in str(report.longrepr)
-    ]
-    reason = f" ({_NO_REFERENCE})" if skipped else ""
-    terminalreporter.write_line(f"reference tests skipped: {len(skipped)}{reason}")
+    for name, why in (("reference", _NO_REFERENCE), ("Spark", LEFT_OUT)):
+        skipped = [r for r in terminalreporter.stats.get("skipped", []) if why in str(r.longrepr)]
+        reason = f" ({why})" if skipped else ""
+        terminalreporter.write_line(f"{name} tests skipped: {len(skipped)}{reason}")

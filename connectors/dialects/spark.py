@@ -21,7 +21,7 @@ from collections.abc import Callable, Mapping
 from sqlglot import exp
 
 from catalogue.fragment import SourceError, SourceFault
-from connectors.expressions import cast, number, try_cast
+from connectors.expressions import cast, number
 from connectors.protocol import ColumnType, TypeKind
 
 LOWER_BITS = 25
@@ -46,6 +46,8 @@ def to_spark(tree: exp.Expr, relations: Relations) -> exp.Expr:
     """
     root = exp.Paren(this=tree.copy())
     rewriting = _Rewriting(relations)
+    for guard in root.find_all(exp.Try):
+        guard.meta["column_type"] = rewriting.type_of(guard)  # while its text is the catalogue's
     for node in reversed(list(root.this.bfs())):
         replacement = rewriting.replacement(node)
         if replacement is not node:
@@ -64,9 +66,23 @@ def outputs(tree: exp.Expr, relations: Relations) -> dict[str, ColumnType]:
     return {column.alias_or_name: rewriting.type_of(column) for column in tree.find(exp.Select).expressions}
 
 
+def key_of(tree: exp.Expr) -> str:
+    """A column or catalogue expression as Relations know it, whatever relation it is taken from."""
+    bare = tree.copy()
+    for column in bare.find_all(exp.Column):
+        column.set("table", None)
+    return bare.sql(dialect="duckdb").lower()
+
+
 def function(name: str, *arguments: exp.Expr) -> exp.Expr:
     """A call that is written as it stands, whatever other dialects call it."""
     return exp.Anonymous(this=name, expressions=list(arguments))
+
+
+def try_cast(expression: exp.Expr, to: exp.DataType | str) -> exp.Expr:
+    """``safe`` makes the generator say TRY_CAST: without ANSI mode a plain cast wraps where it should be null."""
+    type_ = exp.DataType.build(to, dialect="duckdb") if isinstance(to, str) else to
+    return exp.TryCast(this=expression, to=type_, safe=True)
 
 
 UNKNOWN = ColumnType(TypeKind.OTHER)
@@ -85,7 +101,7 @@ SAME = (
 
 
 class _Rewriting:
-    """Rules by kind of node; the children of a node have been rewritten before it."""
+    """Rules by kind of node; the children of a node have been rewritten before it, what it selects from may not."""
 
     def __init__(self, relations: Relations) -> None:
         self.relations = relations
@@ -95,9 +111,9 @@ class _Rewriting:
             return self._total(node)
         match node:
             case exp.Try():
-                return self._typed(node.this, self._lookup(node))
+                return self._typed(node.this, self.type_of(node))
             case exp.Cast():  # TryCast is one
-                return self._cast(node)
+                return self._cast(node, guarded=isinstance(node, exp.TryCast))
             case exp.Filter() if isinstance(node.this, exp.Sum):
                 return self._sum(node.this, node.args["expression"])
             case exp.Sum() if not isinstance(node.parent, exp.Filter):
@@ -125,8 +141,10 @@ class _Rewriting:
         if isinstance(known, ColumnType):
             return known
         match node:
-            case exp.Column():
+            case exp.Column() | exp.Try():
                 return self._lookup(node)
+            case exp.Sum():
+                return _of_sum(self.type_of(node.this))
             case exp.Literal() if not node.is_string and "." not in node.name:
                 return ColumnType(TypeKind.INTEGER, len(node.name))
             case exp.Count():
@@ -135,13 +153,24 @@ class _Rewriting:
                 return _of_data_type(node.to)
             case exp.Mul():
                 return self._product(self.type_of(node.this), node.expression)
-            case exp.Sum() | exp.Max() | exp.Min() | exp.Filter() | exp.Paren() | exp.Neg() | exp.Abs() | exp.Alias():
+            case (
+                exp.Max()
+                | exp.Min()
+                | exp.AnyValue()
+                | exp.Filter()
+                | exp.Paren()
+                | exp.Neg()
+                | exp.Abs()
+                | exp.Alias()
+            ):
                 return self.type_of(node.this)
             case exp.Anonymous() if node.name == "ANY_VALUE":
                 return self.type_of(node.expressions[0])
             case exp.Case():
                 results = [branch.args["true"] for branch in node.args["ifs"]]
-                return _widest([self.type_of(x) for x in [*results, node.args.get("default")] if x is not None])
+                return _widest(
+                    [self.type_of(x) for x in [*results, node.args.get("default")] if x is not None]
+                )
             case exp.Coalesce():
                 return _widest([self.type_of(x) for x in [node.this, *node.expressions]])
             case exp.IntDiv():
@@ -158,11 +187,8 @@ class _Rewriting:
 
     def _lookup(self, node: exp.Expr) -> ColumnType:
         """The type of a column, or of a custodian's expression, where the SELECT around it takes it from."""
-        bare = node.copy()
-        columns = list(bare.find_all(exp.Column))
-        alias = columns[0].table if columns else ""
-        for column in columns:
-            column.set("table", None)
+        column = node.find(exp.Column)
+        alias, key = column.table if column is not None else "", key_of(node)
         select = node.find_ancestor(exp.Select)
         while select is not None:
             sources = [select.args.get("from_") or select.args.get("from"), *select.args.get("joins", [])]
@@ -170,13 +196,13 @@ class _Rewriting:
                 if alias and source.alias_or_name != alias:
                     continue
                 if isinstance(source, exp.Subquery):
-                    found = _projection(source, bare)
+                    found = _projection(source, node)
                     if found is not None:
                         return self.type_of(found)
                 else:
                     held = self.relations.get(source.name, {})
-                    if bare.sql("duckdb").lower() in held:
-                        return held[bare.sql("duckdb").lower()]
+                    if key in held:
+                        return held[key]
             select = select.find_ancestor(exp.Select)
         return UNKNOWN
 
@@ -191,7 +217,7 @@ class _Rewriting:
         if type_ == UNKNOWN:
             raise SourceError(SourceFault.FAILED, "a total of numbers of no known type")
         if type_.kind is not TypeKind.INTEGER:
-            return self._typed(total(node.this.copy()), ColumnType(type_.kind, 38, type_.scale))
+            return self._typed(total(node.this.copy()), _of_sum(type_))
         if type_.precision <= SMALL_DIGITS:
             return self._typed(total(node.this.copy()), SMALL)
         upper = function("SHIFTRIGHT", cast(node.this.copy(), "BIGINT"), number(LOWER_BITS))
@@ -200,32 +226,38 @@ class _Rewriting:
         whole = exp.Add(this=shifted, expression=cast(total(lower), "DECIMAL(38, 0)"))
         return self._typed(cast(exp.paren(whole), "DECIMAL(38, 0)"), HUGE)
 
-    def _cast(self, node: exp.Cast) -> exp.Expr:
+    def _cast(self, node: exp.Cast, *, guarded: bool) -> exp.Expr:
         given, to = self.type_of(node.this), node.to
         if to.this is exp.DType.INT128:
-            return self._typed(type(node)(this=node.this, to=cast(exp.null(), "DECIMAL(38, 0)").to), HUGE)
+            to = exp.DataType.build("DECIMAL(38, 0)", dialect="duckdb")
         if to.this in exp.DataType.TEXT_TYPES:
             if given.kind is TypeKind.FLOAT:
                 raise SourceError(SourceFault.SCHEMA, "approximate numbers stand where codes should be")
-            return node
-        guarded = isinstance(node, exp.TryCast)
-        if given.kind is TypeKind.TEXT and guarded:
-            node = exp.TryCast(this=_numeral(node.this), to=to)
+            return cast(node.this, "VARCHAR")
+        value = node.this
+        if given.kind is TypeKind.TEXT:
+            value = _numeral(value)
             if to.this in WHOLE:
-                fixed = try_cast(node.this, "DECIMAL(38, 18)")
-                return exp.TryCast(this=function("ROUND", fixed), to=to)
-            return node
-        if to.this in WHOLE and given.kind is TypeKind.DECIMAL and given.scale > 0:
-            return type(node)(this=function("ROUND", node.this), to=to)
-        if to.this in WHOLE and given.kind is TypeKind.FLOAT and guarded:
-            return exp.TryCast(this=function("BROUND", node.this), to=to)
-        return node
+                value = function("ROUND", try_cast(value, "DECIMAL(38, 18)"))
+        elif to.this in WHOLE and given.kind is TypeKind.DECIMAL and given.scale > 0:
+            value = function("ROUND", value)
+        elif to.this in WHOLE and given.kind is TypeKind.FLOAT and guarded:
+            value = function(
+                "BROUND", value
+            )  # to even, as there; where it must be away from zero, ROUND is said
+        found = try_cast(value, to) if guarded else exp.Cast(this=value, to=to)
+        return self._typed(found, _of_data_type(to))
 
     def _total(self, node: exp.Expr) -> exp.Expr:
         """An operation of a custodian's expression, null where DuckDB under TRY is."""
         match node:
             case exp.Add() | exp.Sub() | exp.Mul() | exp.Mod():
-                name = {exp.Add: "TRY_ADD", exp.Sub: "TRY_SUBTRACT", exp.Mul: "TRY_MULTIPLY", exp.Mod: "TRY_MOD"}
+                name = {
+                    exp.Add: "TRY_ADD",
+                    exp.Sub: "TRY_SUBTRACT",
+                    exp.Mul: "TRY_MULTIPLY",
+                    exp.Mod: "TRY_MOD",
+                }
                 return self._arithmetic(name[type(node)], node.this, node.expression)
             case exp.Div():
                 above, below = cast(node.this, "DOUBLE"), cast(node.expression, "DOUBLE")
@@ -239,7 +271,7 @@ class _Rewriting:
                 positive = exp.GTE(this=node.this.copy(), expression=number(0))
                 return self._typed(exp.Case().when(positive, node.copy()), DOUBLE)
             case exp.Cast():
-                return self._cast(exp.TryCast(this=node.this, to=node.to))
+                return self._cast(node, guarded=True)
             case _ if isinstance(node, SAME):
                 return node
             case _:
@@ -259,6 +291,12 @@ class _Rewriting:
         return self._typed(
             function(name, try_cast(left, to), try_cast(right, to)), ColumnType(TypeKind.INTEGER, precision)
         )
+
+
+def _of_sum(type_: ColumnType) -> ColumnType:
+    if type_.kind is not TypeKind.INTEGER:
+        return ColumnType(type_.kind, 38, type_.scale)
+    return SMALL if type_.precision <= SMALL_DIGITS else HUGE
 
 
 def _is_literal(node: exp.Expr) -> bool:

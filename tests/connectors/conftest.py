@@ -9,9 +9,21 @@ import pytest
 
 from tests.connectors.engines import ENGINES
 from tests.connectors.labour import Market
+from tests.support.spark import Cluster, cluster
 
 
-@pytest.fixture(params=list(ENGINES))
+@pytest.fixture(scope="session")
+def spark_cluster() -> Iterator[Cluster]:
+    """The one cluster of the session; skipped where it is left out."""
+    with cluster() as running:
+        yield running
+
+
+def _parameter(engine: str) -> object:
+    return pytest.param(engine, marks=pytest.mark.spark if engine.startswith("spark") else ())
+
+
+@pytest.fixture(params=[_parameter(engine) for engine in ENGINES])
 def market(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Market]:
     market = ENGINES[request.param](request, tmp_path)
     yield market

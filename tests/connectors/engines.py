@@ -21,4 +21,14 @@ def _duckdb(format_: str, request: pytest.FixtureRequest, folder: Path) -> Marke
     return DuckDBMarket(format_, folder)
 
 
-ENGINES: dict[str, Maker] = {**{format_: partial(_duckdb, format_) for format_ in FORMATS}}
+def _spark(storage: str, request: pytest.FixtureRequest, folder: Path) -> Market:
+    cluster = request.getfixturevalue("spark_cluster")
+    from tests.connectors.spark_market import SparkMarket  # needs pyspark
+
+    return SparkMarket(storage, cluster)
+
+
+ENGINES: dict[str, Maker] = {
+    **{format_: partial(_duckdb, format_) for format_ in FORMATS},
+    **{f"spark_{storage}": partial(_spark, storage) for storage in ("parquet", "catalog")},
+}

@@ -118,10 +118,11 @@ class Market(ABC):
     """The tables in one engine, with a connector on them.
 
     ``exceptions`` are the expressions of EXPRESSIONS that the engine declines, each with its reason: fragments for
-    it do without them, and a test holds that they are refused.
+    it do without them, and a test holds that they are refused. ``examples`` is how many fragments a test generates.
     """
 
     exceptions: ClassVar[Mapping[str, str]] = {}
+    examples: ClassVar[int] = 30
     connector: Connector
 
     @property
