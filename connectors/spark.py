@@ -297,7 +297,8 @@ class _Either:
 def _statements(program: Program, bound: _Names, *, pretty: bool = False) -> dict[str, str]:
     """The statements of a program by histogram, and under the empty name that of its cells. Each holds the steps
     that it reads as common table expressions."""
-    relations, steps = dict(bound.relations), {}
+    relations: dict[str, dict[str, ColumnType]] = dict(bound.relations)
+    steps: dict[str, exp.Expr] = {}
     for name, step in program.steps:
         steps[name] = to_spark(step, relations)
         relations[name] = outputs(steps[name], relations)
@@ -305,9 +306,10 @@ def _statements(program: Program, bound: _Names, *, pretty: bool = False) -> dic
     for name, tree in {"": program.cells, **program.histograms}.items():
         read = {table.name for table in tree.find_all(exp.Table)}
         rewritten = to_spark(tree, relations)
-        for step, definition in steps.items():
-            if step in read:
-                rewritten = rewritten.with_(step, as_=_kept(definition), copy=False)
+        assert isinstance(rewritten, exp.Query)
+        for kept, definition in steps.items():
+            if kept in read:
+                rewritten = rewritten.with_(kept, as_=_kept(definition), copy=False)
         found[name] = rewritten.sql(dialect="spark", pretty=pretty)
     return found
 
@@ -316,4 +318,5 @@ def _kept(step: exp.Expr) -> exp.Select:
     """A step that Spark works out once, however often it is read: it repeats only what is deterministic, which a
     condition on a random number is not, though it always holds."""
     always = exp.GTE(this=exp.func("RAND"), expression=exp.Literal.number(0))
+    assert isinstance(step, exp.Query)
     return exp.select("*").from_(step.subquery("step")).where(always)

@@ -65,7 +65,7 @@ PINNED = {
 logging.getLogger("pyspark.sql.connect.logging").disabled = True  # it would write the engine's own words
 
 
-class _Builder(DefaultChannelBuilder):
+class _Builder(DefaultChannelBuilder):  # type: ignore[misc]  # of an untyped import
     """Keeps the channel, so that it can be cut."""
 
     def toChannel(self) -> grpc.Channel:  # noqa: N802 - Spark's name

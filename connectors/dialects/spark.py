@@ -63,7 +63,9 @@ def spark_sql(tree: exp.Expr) -> str:
 def outputs(tree: exp.Expr, relations: Relations) -> dict[str, ColumnType]:
     """The types of the columns of a rewritten SELECT, as far as a sum over them needs to know."""
     rewriting = _Rewriting(relations)
-    return {column.alias_or_name: rewriting.type_of(column) for column in tree.find(exp.Select).expressions}
+    select = tree.find(exp.Select)
+    assert select is not None
+    return {column.alias_or_name: rewriting.type_of(column) for column in select.expressions}
 
 
 def key_of(tree: exp.Expr) -> str:
@@ -338,7 +340,7 @@ def _projection(source: exp.Subquery, column: exp.Expr) -> exp.Expr | None:
     if not isinstance(select, exp.Select):
         return None
     for item in select.expressions:
-        if item.alias_or_name == column.name:
+        if isinstance(item, exp.Expr) and item.alias_or_name == column.name:
             return item
         if isinstance(item, exp.Star):
             below = exp.Column(this=column.this.copy())
