@@ -1,1 +1,1 @@
-"""What an engine says differently: one rewriting pass for each, from DuckDB's trees to its own."""
+"""One module per engine: its rewriting pass over the trees that connectors.render makes."""

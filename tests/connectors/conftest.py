@@ -9,7 +9,16 @@ import pytest
 
 from tests.connectors.engines import ENGINES
 from tests.connectors.labour import Market
+from tests.connectors.postgresql_market import Server
+from tests.support import postgresql
 from tests.support.spark import Cluster, cluster
+
+
+@pytest.fixture(scope="session")
+def postgresql_server() -> Iterator[Server]:
+    """One server for the session; without the server's programs its tests are skipped."""
+    with postgresql.server() as url:
+        yield Server(url.partition("?host=")[2])
 
 
 @pytest.fixture(scope="session")

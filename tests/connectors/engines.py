@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.connectors.labour import FORMATS, DuckDBMarket, Market
+from tests.connectors.postgresql_market import PostgreSQLMarket, Server
 
 Maker = Callable[[pytest.FixtureRequest, Path], Market]
 
@@ -28,7 +29,13 @@ def _spark(storage: str, request: pytest.FixtureRequest, folder: Path) -> Market
     return SparkMarket(storage, cluster)
 
 
+def _postgresql(request: pytest.FixtureRequest, folder: Path) -> Market:
+    server: Server = request.getfixturevalue("postgresql_server")
+    return PostgreSQLMarket(server)
+
+
 ENGINES: dict[str, Maker] = {
     **{format_: partial(_duckdb, format_) for format_ in FORMATS},
     **{f"spark_{storage}": partial(_spark, storage) for storage in ("parquet", "catalog")},
+    "postgresql": _postgresql,
 }
