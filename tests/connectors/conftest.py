@@ -29,7 +29,8 @@ def spark_cluster() -> Iterator[Cluster]:
 
 
 def _parameter(engine: str) -> object:
-    return pytest.param(engine, marks=pytest.mark.spark if engine.startswith("spark") else ())
+    slow = [pytest.mark.spark, pytest.mark.timeout(900)]  # the first one starts the cluster
+    return pytest.param(engine, marks=slow if engine.startswith("spark") else ())
 
 
 @pytest.fixture(params=[_parameter(engine) for engine in ENGINES])

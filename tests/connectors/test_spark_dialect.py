@@ -131,6 +131,7 @@ EXPRESSIONS = [
 
 
 @pytest.mark.spark
+@pytest.mark.timeout(900)  # it may start the cluster
 def test_each_row_is_read_as_duckdb_reads_it(spark_cluster: Cluster, tmp_path: Path) -> None:
     """One cell per row: spelling, rounding, overflow, division, infinities, case and blanks of codes."""
     from connectors.spark import SparkConnector

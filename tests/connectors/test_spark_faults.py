@@ -21,7 +21,11 @@ from catalogue.fragment import Field, Fragment, Magnitude, Measure, SourceError,
 from tests.connectors.test_faults import PAY, PEOPLE, SECRET, fragment, people
 from tests.support.spark import Cluster, free_port
 
-pytestmark = [pytest.mark.spark, pytest.mark.slow]
+pytestmark = [
+    pytest.mark.spark,
+    pytest.mark.slow,
+    pytest.mark.timeout(900),
+]  # the first one starts the cluster
 
 
 class Lake:
