@@ -12,14 +12,12 @@ import statistics
 import threading
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 from pyspark.sql.connect.session import SparkSession
 
 from bench.connector_bench import (
     AGE,
     AREA,
-    Case,
     BAND,
     INDUSTRY,
     MEAN,
@@ -28,6 +26,7 @@ from bench.connector_bench import (
     REGION,
     SEX,
     TALLY,
+    Case,
     Condition,
     ask,
     leaves,
