@@ -1,6 +1,6 @@
 """What instrumentation costs at the source: each fragment beside the plain question that an analyst would ask.
 
-    python bench/connector_bench.py [PEOPLE] [--repeat N] [--json FILE] [--engine duckdb|spark]
+    python bench/connector_bench.py [PEOPLE] [--repeat N] [--json FILE]
 
 Makes PEOPLE synthetic people (20 million if not told) as Parquet and as a native DuckDB table in a temporary
 folder, then runs plain question and fragment in turn and prints the medians, and the ratio of the medians.
@@ -220,24 +220,22 @@ def main() -> None:
     arguments.add_argument("people", type=int, nargs="?", default=20_000_000)
     arguments.add_argument("--repeat", type=int, default=5)
     arguments.add_argument("--json", type=Path)
-    arguments.add_argument("--engine", choices=("duckdb", "spark"), default="duckdb")
+    arguments.add_argument("--engine", choices=("duckdb", "postgresql", "spark"), default="duckdb")
     given = arguments.parse_args()
+    if given.engine == "postgresql":
+        from bench.postgresql import measure  # which takes its questions from here
+
+        _write(given.json, given.people, measure(given.people, given.repeat))
+        return
     if given.engine == "spark":
-        from bench.spark_bench import bench_spark  # needs pyspark
+        from bench.spark_bench import bench_spark  # likewise, and it needs pyspark
 
-        found = bench_spark(given.people, given.repeat)
-    else:
-        found = bench_duckdb(given.people, given.repeat)
-    if given.json:
-        given.json.write_text(json.dumps({"people": given.people, "cases": found}, indent=2))
-
-
-def bench_duckdb(people: int, repeat: int) -> list[dict[str, object]]:
-    """Measure on Parquet and on native tables in a temporary folder."""
+        _write(given.json, given.people, bench_spark(given.people, given.repeat))
+        return
     found: list[dict[str, object]] = []
     with tempfile.TemporaryDirectory() as folder:
         parquet, database = Path(folder) / "people.parquet", Path(folder) / "people.duckdb"
-        make_people(people, parquet)
+        make_people(given.people, parquet)
         with duckdb.connect(str(database)) as making:
             making.execute(f"CREATE TABLE people AS FROM '{parquet}'")
         for storage, source, table in (
@@ -250,10 +248,10 @@ def bench_duckdb(people: int, repeat: int) -> list[dict[str, object]]:
                 plain.execute(f"CREATE VIEW people AS FROM '{parquet}'")
             else:
                 plain.execute(f"ATTACH '{database}' AS source (READ_ONLY); USE source")
-            print(f"\n{storage}, {people:,} people, median of {repeat}")
+            print(f"\n{storage}, {given.people:,} people, median of {given.repeat}")
             print(f"{'':46}{'plain s':>9}{'ours s':>9}{'ratio':>7}{'limit':>7}")
             for case in cases(table):
-                pairs = [seconds(connector, plain, case) for _ in range(repeat + 1)][1:]
+                pairs = [seconds(connector, plain, case) for _ in range(given.repeat + 1)][1:]
                 before, ours = (statistics.median(side) for side in zip(*pairs, strict=True))
                 limit = f"{case.limit:.2f}" if case.limit else "-"
                 print(f"{case.name:46}{before:9.3f}{ours:9.3f}{ours / before:7.2f}{limit:>7}")
@@ -262,7 +260,12 @@ def bench_duckdb(people: int, repeat: int) -> list[dict[str, object]]:
             plain.close()
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         print(f"\npeak memory of this process, making the data included: {peak:,.0f} MiB")
-    return found
+    _write(given.json, given.people, found)
+
+
+def _write(path: Path | None, people: int, found: list[dict[str, object]]) -> None:
+    if path is not None:
+        path.write_text(json.dumps({"people": people, "cases": found}, indent=2))
 
 
 if __name__ == "__main__":

@@ -20,10 +20,12 @@ from sqlglot import exp
 
 from catalogue.catalogue import BoundDataset
 from catalogue.fragment import Fragment, RawCells, SourceError, SourceFault, Table, tables_of
+from connectors.advice import Advice, advice_of
 from connectors.cells import from_text, read_cells, read_histogram
 from connectors.dialects.postgresql import CTE, Rewriter, mapping_relation, sql
 from connectors.dialects.postgresql_columns import Relation, column_type, relation_of
 from connectors.expressions import expressions_of
+from connectors.postgresql_check import ROLE, TABLE, role_advice, table_advice
 from connectors.postgresql_session import Limits, Pool, Session
 from connectors.postgresql_snapshot import BEHIND, combined, identity
 from connectors.protocol import CancelSignal, Capability, ColumnType, Finding
@@ -261,6 +263,28 @@ class PostgreSQLConnector:
             if error.fault in (SourceFault.CANCELLED, SourceFault.TIMEOUT, SourceFault.CHANGED):
                 raise
             return (fault_finding(dataset.name, error),)
+
+    def check(self, tables: Sequence[Table]) -> tuple[Advice, ...]:
+        missing: list[Advice] = []
+
+        def work(session: Session) -> list[Advice]:
+            found = list(role_advice(session))
+            (row,) = session.fetch(ROLE).to_pylist()
+            for table in tables:
+                try:
+                    self._held(session, table)
+                    rows = session.fetch(TABLE.format(root=self._root(table))).to_pylist()
+                except SourceError as error:
+                    missing.append(advice_of(error))
+                    continue
+                found += table_advice(rows, row["role"], row["superuser"])
+            return found
+
+        try:
+            found = self.pool.run(work, "the source", time.monotonic() + DESCRIBE_SECONDS, threading.Event())
+        except SourceError as error:
+            return (advice_of(error),)
+        return tuple(dict.fromkeys([*missing, *found]))
 
     def close(self) -> None:
         self.pool.close()

@@ -14,8 +14,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from catalogue.fragment import Fragment, SourceError
+from connectors.advice import Advice
+from connectors.expressions import columns_of
+from connectors.key_table import KeyTable, key_table_sql
 from connectors.protocol import Connector, Finding
 from connectors.registry import Surroundings, kind_of
+from connectors.verify import source_table
 from federation.audit.chain import append, head
 from federation.audit.events import AuditAction, AuditEvent, Detail
 from federation.configuration import Configuration, read_configuration, read_settings
@@ -32,6 +36,7 @@ from federation.service.compiling import CompilerPool
 from federation.service.node import Node
 from federation.settings import Settings
 from federation.state.database import Database
+from federation.state.errors import PrivateFileError
 from federation.state.idempotency import forget_before
 from federation.state.lock import NodeLock
 from federation.state.releases import referenced_digests
@@ -88,6 +93,31 @@ def check_data(configuration: Configuration) -> Iterator[tuple[str, tuple[Findin
             deadline = time.monotonic() + configuration.settings.limits.run_seconds
             connector = connectors[dataset.document.source.connector]
             yield name, connector.verify(dataset, related, deadline=deadline, cancel=threading.Event())
+
+
+def check_source(configuration: Configuration, name: str) -> tuple[Advice, ...]:
+    """What of a source's set-up is wrong or unwise, for the datasets that it holds."""
+    tables = [
+        source_table(dataset)
+        for dataset in configuration.catalogue.datasets.values()
+        if dataset.document.source.connector == name
+    ]
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(TemporaryDirectory(prefix="federation-check-")))
+        try:
+            connector = _open(configuration, name, folder, os.environ)
+        except PrivateFileError as error:
+            return (Advice(True, str(error), "write the secret where the node finds it"),)
+        stack.callback(connector.close)
+        return connector.check(tables)
+
+
+def key_statements(configuration: Configuration, dataset: str) -> str:
+    """The statements that give a dataset record keys, in the dialect of its source."""
+    document = configuration.catalogue.datasets[dataset].document
+    kind = kind_of(configuration.settings.sources[document.source.connector].kind)
+    unit = columns_of(document.unit.expression)[0]
+    return key_table_sql(KeyTable(dataset, document.source.location, unit), kind.loading)
 
 
 def import_secret(directory: Path, environment: Mapping[str, str] | None = None) -> bytes:

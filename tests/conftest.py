@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.postgresql import NO_SERVER
 from tests.support.spark import LEFT_OUT
 
 REFERENCE_VARIABLE = "FEDERATION_REFERENCE_DATA"
@@ -34,9 +35,18 @@ def reference_data() -> Path:
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> Iterator[None]:
-    """End by saying how many tests of what is not everywhere did not run: a green run without them proves less."""
+    """End by saying how many reference tests did not run: a green run without them proves less."""
     yield
-    for name, why in (("reference", _NO_REFERENCE), ("Spark", LEFT_OUT)):
-        skipped = [r for r in terminalreporter.stats.get("skipped", []) if why in str(r.longrepr)]
-        reason = f" ({why})" if skipped else ""
-        terminalreporter.write_line(f"{name} tests skipped: {len(skipped)}{reason}")
+    skipped = [
+        report
+        for report in terminalreporter.stats.get("skipped", [])
+        if _NO_REFERENCE in str(report.longrepr)
+    ]
+    reason = f" ({_NO_REFERENCE})" if skipped else ""
+    terminalreporter.write_line(f"reference tests skipped: {len(skipped)}{reason}")
+    without = [r for r in terminalreporter.stats.get("skipped", []) if NO_SERVER in str(r.longrepr)]
+    if without:
+        terminalreporter.write_line(f"tests on a PostgreSQL server skipped: {len(without)} ({NO_SERVER})")
+    left_out = [r for r in terminalreporter.stats.get("skipped", []) if LEFT_OUT in str(r.longrepr)]
+    if left_out:
+        terminalreporter.write_line(f"tests on a Spark cluster skipped: {len(left_out)} ({LEFT_OUT})")

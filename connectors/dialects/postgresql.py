@@ -259,9 +259,9 @@ class Rewriter:
         self.hoisted.append((name, first))
         keys = {item.alias_or_name: by[sql(item.unalias())] for item in kept if sql(item.unalias()) in by}
         second = self._second_pass(name, source, keys, tops)
-        outputs: list[exp.Expr] = [exp.column(item.alias_or_name, table="f") for item in kept if item.alias_or_name not in {
-            part for top in tops for part in top.names
-        }]  # fmt: skip
+        parts = {part for top in tops for part in top.names}
+        names = [item.alias_or_name for item in kept if item.alias_or_name not in parts]
+        outputs: list[exp.Expr] = [exp.column(output, table="f") for output in names]
         outputs += [named(top.result(), top.name) for top in tops]
         matching = [same(exp.column(key, table="f"), exp.column(key, table="s")) for key in keys]
         both = exp.select(*outputs).from_(exp.to_table(name, alias="f"))

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
+from connectors.key_table import Loading
 from connectors.postgresql import PostgreSQLConnector
 from connectors.postgresql_session import Limits
 from connectors.protocol import Connector
@@ -95,4 +96,9 @@ def open_postgresql(settings: PostgreSQLSettings, surroundings: Surroundings) ->
     return PostgreSQLConnector(conninfo(settings, surroundings), settings.schemas, limits)
 
 
-KIND = ConnectorKind(PostgreSQLSettings, open_postgresql)
+LOADING = Loading(
+    "\\copy ({query}) TO '{file}' WITH (FORMAT csv, HEADER)",
+    "\\copy {table} FROM '{file}' WITH (FORMAT csv, HEADER)",
+)
+
+KIND = ConnectorKind(PostgreSQLSettings, open_postgresql, LOADING)

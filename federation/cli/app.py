@@ -10,6 +10,7 @@ from federation.cli import (
     proof_commands,
     query_commands,
     review_commands,
+    source_commands,
 )
 from federation.cli.exits import ExitCode
 
@@ -40,5 +41,7 @@ def root() -> None:
     """Takes no options of its own."""
 
 
-for commands in (catalogue_commands, query_commands, review_commands, proof_commands, keeper_commands):
+for commands in (
+    catalogue_commands, query_commands, review_commands, proof_commands, keeper_commands, source_commands,
+):  # fmt: skip
     commands.register(app)
