@@ -19,6 +19,7 @@ from sqlglot import exp
 
 from catalogue.catalogue import BoundDataset
 from catalogue.fragment import Fragment, RawCells, SourceError, SourceFault, Table, tables_of
+from connectors.advice import Advice, unreadable
 from connectors.cells import read_cells, read_histogram
 from connectors.dialects.spark import key_of, outputs, spark_sql, to_spark
 from connectors.expressions import columns_of, expressions_of, named, parse_expression, place
@@ -279,6 +280,9 @@ class SparkConnector:
             if error.fault in (SourceFault.CANCELLED, SourceFault.TIMEOUT, SourceFault.CHANGED):
                 raise
             return (fault_finding(dataset.name, error),)
+
+    def check(self, tables: Sequence[Table]) -> tuple[Advice, ...]:
+        return unreadable(self, tables)
 
     def close(self) -> None:
         self._closing.set()

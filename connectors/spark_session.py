@@ -80,7 +80,7 @@ def fault_of(error: Exception) -> SourceFault:
     if isinstance(error, MemoryError) or any(sign in text for sign in EXHAUSTED):
         return SourceFault.RESOURCES
     if any(sign in text for sign in FORBIDDEN):
-        return SourceFault.UNREACHABLE
+        return SourceFault.DENIED
     if condition.startswith(("INVALID_HANDLE", "NO_ACTIVE_SESSION")):
         return SourceFault.UNREACHABLE  # the server was started anew
     if condition.startswith(("TABLE_OR_VIEW_NOT_FOUND", "PATH_NOT_FOUND", "SCHEMA_NOT_FOUND")):
@@ -96,8 +96,10 @@ EXHAUSTED = (
     "OutOfMemoryError", "UNABLE_TO_ACQUIRE_MEMORY", "UNABLE_TO_SPILL", "No space left on device",
     "spark.driver.maxResultSize", "GC overhead", "exit code 52", "exited with code 52",
 )  # fmt: skip
-FORBIDDEN = ("AccessControlException", "AccessDeniedException", "Permission denied", "INSUFFICIENT_PERMISSIONS",
-             "UNAUTHENTICATED", "PERMISSION_DENIED")  # fmt: skip
+FORBIDDEN = (
+    "AccessControlException", "AccessDeniedException", "Permission denied", "INSUFFICIENT_PERMISSIONS",
+    "PERMISSION_DENIED",
+)  # fmt: skip
 OTHER_SCHEMA = ("PARQUET_COLUMN_DATA_TYPE_MISMATCH", "CANNOT_MERGE_SCHEMAS", "UNABLE_TO_INFER_SCHEMA")
 
 

@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 from pydantic import Field, StringConstraints
 
+from connectors.key_table import Loading
 from connectors.protocol import Connector
 from connectors.registry import ConnectorKind, KindUnusable, SourceSettings, Surroundings
 
@@ -60,4 +61,10 @@ def open_spark(settings: SparkSettings, surroundings: Surroundings) -> Connector
     )
 
 
-KIND = ConnectorKind(SparkSettings, open_spark)
+LOADING = Loading(
+    "INSERT OVERWRITE DIRECTORY '{file}' USING csv OPTIONS (header 'true') {query};",
+    "CREATE TEMPORARY VIEW keys_file USING csv OPTIONS (path '{file}', header 'true');\n"
+    "INSERT INTO {table} SELECT unit, CAST(record_key AS INT) FROM keys_file;",
+)
+
+KIND = ConnectorKind(SparkSettings, open_spark, LOADING)
