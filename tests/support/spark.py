@@ -6,10 +6,8 @@ ended by its id, and ends by itself when the tests' own process does.
 
 from __future__ import annotations
 
-import ctypes
 import os
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -27,7 +25,7 @@ SWITCH = "FEDERATION_SPARK_TESTS"
 LEFT_OUT = f"Spark is left out of the everyday tests: 'make test-all' installs it and sets {SWITCH}"
 START_SECONDS = 240
 TOKEN = "token-of-the-test-cluster"
-PARENT_DIED = 1  # PR_SET_PDEATHSIG
+DIE_WITH_PARENT = ("setpriv", "--pdeathsig", "KILL")
 
 
 def _home() -> Path:
@@ -44,10 +42,6 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
-
-
-def _die_with_parent() -> None:
-    ctypes.CDLL(None).prctl(PARENT_DIED, signal.SIGKILL)
 
 
 @dataclass
@@ -82,13 +76,12 @@ class Cluster:
         }
         with (self.folder / f"{name}.log").open("ab") as log:
             self.processes[name] = subprocess.Popen(
-                command,
+                (*DIE_WITH_PARENT, *command),  # no preexec_fn, which hangs beside gRPC's threads
                 env=environment,
                 cwd=self.folder,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                preexec_fn=_die_with_parent,
             )
 
     def start_worker(self, name: str) -> None:
