@@ -3,16 +3,18 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+SPARK_INSTALLED := $(VENV)/.installed-spark
 
 # In processes of their own, so that what one group of tests holds in memory ends with it.
 TEST_GROUPS := tests/spec tests/oracle tests/corpus tests/connectors tests/attacks tests/journeys tests/docs \
   $(filter-out %__pycache__,$(patsubst %/,%,$(wildcard tests/unit/*/))) $(wildcard tests/unit/test_*.py)
 
-.PHONY: help demo test check bench clean
+.PHONY: help demo test test-all check bench clean
 
 help:
 	@echo "make demo    a node on a synthetic labour market, and the whole journey in the terminal"
 	@echo "make test    the tests (about ten minutes on two cores)"
+	@echo "make test-all  those, and those of Spark on a cluster of its own (1 GB to download, 10 minutes more)"
 	@echo "make check   format, lint, strict types and import contracts"
 	@echo "make bench   protected queries against raw ones, as ratios measured in one run"
 	@echo "make clean   removes what the other targets made"
@@ -27,11 +29,20 @@ $(INSTALLED): pyproject.toml constraints.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@touch $@
 
+$(SPARK_INSTALLED): $(INSTALLED)
+	@echo "Adding Spark to $(VENV) (1 GB) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,spark]'
+	@touch $@
+
 demo: $(INSTALLED)
 	@$(BIN)/python -m examples.demo
 
 test: $(INSTALLED)
 	@for group in $(TEST_GROUPS); do $(BIN)/python -m pytest -n 2 --dist loadfile $$group || exit 1; done
+
+# In one process, since one cluster serves them all.
+test-all: test $(SPARK_INSTALLED)
+	@FEDERATION_SPARK_TESTS=1 $(BIN)/python -m pytest -n 0 -m spark tests/connectors
 
 check: $(INSTALLED)
 	@$(BIN)/ruff format --check .

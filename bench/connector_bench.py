@@ -223,12 +223,17 @@ def main() -> None:
     arguments.add_argument("people", type=int, nargs="?", default=20_000_000)
     arguments.add_argument("--repeat", type=int, default=5)
     arguments.add_argument("--json", type=Path)
-    arguments.add_argument("--engine", choices=("duckdb", "postgresql"), default="duckdb")
+    arguments.add_argument("--engine", choices=("duckdb", "postgresql", "spark"), default="duckdb")
     given = arguments.parse_args()
     if given.engine == "postgresql":
         from bench.postgresql import measure  # which takes its questions from here
 
         _write(given.json, given.people, measure(given.people, given.repeat))
+        return
+    if given.engine == "spark":
+        from bench.spark_bench import bench_spark  # likewise, and it needs pyspark
+
+        _write(given.json, given.people, bench_spark(given.people, given.repeat))
         return
     found: list[dict[str, object]] = []
     with tempfile.TemporaryDirectory() as folder:

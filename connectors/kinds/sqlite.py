@@ -38,4 +38,9 @@ def open_sqlite(settings: SqliteSettings, surroundings: Surroundings) -> Connect
     )
 
 
-KIND = ConnectorKind(SqliteSettings, open_sqlite)
+# Commands of SQLite's own shell, which is what its databases are altered with.
+LOADING = Loading(
+    ".headers on\n.mode csv\n.once '{file}'\n{query};", ".mode csv\n.import --skip 1 '{file}' {table}"
+)
+
+KIND = ConnectorKind(SqliteSettings, open_sqlite, LOADING)

@@ -24,6 +24,13 @@ def _duckdb(format_: str, request: pytest.FixtureRequest, folder: Path) -> Marke
     return DuckDBMarket(format_, folder)
 
 
+def _spark(storage: str, request: pytest.FixtureRequest, folder: Path) -> Market:
+    cluster = request.getfixturevalue("spark_cluster")
+    from tests.connectors.spark_market import SparkMarket  # needs pyspark
+
+    return SparkMarket(storage, cluster)
+
+
 def _postgresql(request: pytest.FixtureRequest, folder: Path) -> Market:
     server: Server = request.getfixturevalue("postgresql_server")
     return PostgreSQLMarket(server)
@@ -35,6 +42,7 @@ def _sqlite(request: pytest.FixtureRequest, folder: Path) -> Market:
 
 ENGINES: dict[str, Maker] = {
     **{format_: partial(_duckdb, format_) for format_ in FORMATS},
+    **{f"spark_{storage}": partial(_spark, storage) for storage in ("parquet", "catalog")},
     "postgresql": _postgresql,
     "sqlite": _sqlite,
 }

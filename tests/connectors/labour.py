@@ -121,11 +121,13 @@ class Market(ABC):
     """The tables in one engine, with a connector on them.
 
     ``exceptions`` are the expressions of EXPRESSIONS that the engine declines, each with its reason: fragments for
-    it do without them, and a test holds that they are refused. ``grids`` are columns cut by a grid.
+    it do without them, and a test holds that they are refused. ``grids`` are columns cut by a grid, ``examples`` is how
+    many fragments a test generates.
     """
 
     exceptions: ClassVar[Mapping[str, str]] = {}
     grids: ClassVar[bool] = True
+    examples: ClassVar[int] = 30
     connector: Connector
 
     @property

@@ -178,7 +178,7 @@ def test_generated_fragments_agree_with_the_oracle(market: Market, row_is_unit: 
     oracle = Oracle({"people": people, "employers": employers, "learners": learners})
 
     @settings(
-        max_examples=30,
+        max_examples=market.examples,
         deadline=None,
         suppress_health_check=list(HealthCheck),
         derandomize=True,
@@ -208,7 +208,7 @@ def test_large_domains_are_mapped_first_and_scanned_apart(
     oracle = Oracle({"people": people, "employers": employers, "learners": learners})
 
     @settings(
-        max_examples=30,
+        max_examples=market.examples,
         deadline=None,
         suppress_health_check=list(HealthCheck),
         derandomize=True,

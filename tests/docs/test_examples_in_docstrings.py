@@ -6,8 +6,11 @@ import doctest
 import importlib
 import pkgutil
 from collections.abc import Iterator
+from importlib.util import find_spec
 
 import pytest
+
+from tests.support.spark import LEFT_OUT
 
 PACKAGES = ("catalogue", "policies", "connectors", "federation")
 ALEMBIC = "federation.state.migrations"
@@ -22,5 +25,7 @@ def modules() -> Iterator[str]:
 
 @pytest.mark.parametrize("name", list(modules()))
 def test_examples(name: str) -> None:
+    if name.startswith("connectors.spark") and find_spec("pyspark") is None:
+        pytest.skip(LEFT_OUT)
     result = doctest.testmod(importlib.import_module(name))
     assert result.failed == 0
