@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
+from connectors.key_table import Loading
 from connectors.protocol import Connector
 from connectors.registry import ConnectorKind, SourceSettings, Surroundings
 from connectors.sources import SqliteSource
