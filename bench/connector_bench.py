@@ -211,7 +211,7 @@ def seconds(connector: DuckDBConnector, plain: duckdb.DuckDBPyConnection, case: 
     started = time.perf_counter()
     plain.sql(case.plain).to_arrow_table()
     between = time.perf_counter()
-    connector.run(case.fragment, deadline=time.monotonic() + 600, cancel=threading.Event())
+    connector.run((case.fragment,), deadline=time.monotonic() + 600, cancel=threading.Event())
     return between - started, time.perf_counter() - between
 
 

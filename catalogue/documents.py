@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
-from types import UnionType
+from types import MappingProxyType, UnionType
 from typing import Generic, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
@@ -36,12 +37,18 @@ def validate(model: type[M], source: Source) -> Sourced[M] | list[Fault]:
         return faults_of(model, source, error)
 
 
-def faults_of(model: type[BaseModel], source: Source, error: ValidationError) -> list[Fault]:
+Places = Mapping[tuple[Step, ...], type[BaseModel]]
+"""The models of places whose model depends on what stands there."""
+
+
+def faults_of(
+    model: type[BaseModel], source: Source, error: ValidationError, places: Places = MappingProxyType({})
+) -> list[Fault]:
     """What pydantic found wrong with ``source``, in a custodian's words and in the order of the file."""
-    return sorted({_fault(model, source, detail) for detail in error.errors(include_url=False)})
+    return sorted({_fault(model, source, detail, places) for detail in error.errors(include_url=False)})
 
 
-def _fault(model: type[BaseModel], source: Source, detail: ErrorDetails) -> Fault:
+def _fault(model: type[BaseModel], source: Source, detail: ErrorDetails, places: Places) -> Fault:
     steps = tuple(detail["loc"])
     # Steps that name a key or an item of the file; the rest are pydantic's own (a union's arm, "[key]").
     path = steps
@@ -53,7 +60,7 @@ def _fault(model: type[BaseModel], source: Source, detail: ErrorDetails) -> Faul
     if kind == "missing":
         return source.fault(steps[:-1], f"`{steps[-1]}` is missing", f"add `{steps[-1]}: …`")
     if kind == "extra_forbidden":
-        fields = _fields(model, path[:-1])
+        fields = _fields(model, path[:-1], places)
         return source.fault(path, f"unknown key `{name}`", nearest(name, fields))
     if (steps and steps[-1] == "[key]") or kind == "string_pattern_mismatch":
         text = name if steps[-1] == "[key]" else str(given)
@@ -88,11 +95,11 @@ def _kind(value: object) -> str:
     return kinds.get(type(value), "a date")
 
 
-def _fields(model: type[BaseModel], path: tuple[Step, ...]) -> tuple[str, ...]:
+def _fields(model: type[BaseModel], path: tuple[Step, ...], places: Places) -> tuple[str, ...]:
     """The keys that may stand at ``path`` of a document."""
     here: object = model
-    for step in path:
-        here = _inner(here, step)
+    for depth, step in enumerate(path, start=1):
+        here = places.get(path[:depth]) or _inner(here, step)
     found = _option(here)
     return tuple(found.model_fields) if isinstance(found, type) and issubclass(found, BaseModel) else ()
 

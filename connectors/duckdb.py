@@ -16,7 +16,7 @@ from __future__ import annotations
 import re
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -310,21 +310,31 @@ class DuckDBConnector:
     def _program(self, session: _Session, fragment: Fragment) -> Program:
         return render(fragment, session.names, self._types(session, expressions_of(fragment)))
 
-    def run(self, fragment: Fragment, *, deadline: float, cancel: CancelSignal) -> RawCells:
-        def work(session: _Session) -> tuple[pa.Table, dict[str, pa.Table]]:
-            program = self._program(session, fragment)
-            for name, mapping in program.maps.items():
-                session.cursor.register(name, mapping)
-            for name, step in program.steps:
-                session.execute(f"CREATE TEMP TABLE {name} AS {sql(step)}")
-            histograms = {
-                name: read_histogram(session.fetch(sql(tree)), fragment.weight is not None)
-                for name, tree in program.histograms.items()
-            }
-            return read_cells(session.fetch(sql(program.cells)), program), histograms
+    def run(
+        self, fragments: Sequence[Fragment], *, deadline: float, cancel: CancelSignal
+    ) -> tuple[RawCells, ...]:
+        def work(session: _Session) -> list[tuple[pa.Table, dict[str, pa.Table]]]:
+            return [self._answer(session, fragment) for fragment in fragments]
 
-        (cells, histograms), snapshot = self._within(tables_of(fragment), deadline, cancel, work)
-        return RawCells(cells, histograms, snapshot)
+        tables = tuple(dict.fromkeys(table for fragment in fragments for table in tables_of(fragment)))
+        answers, snapshot = self._within(tables, deadline, cancel, work)
+        return tuple(RawCells(cells, histograms, snapshot) for cells, histograms in answers)
+
+    def _answer(self, session: _Session, fragment: Fragment) -> tuple[pa.Table, dict[str, pa.Table]]:
+        """A fragment's cells and histograms; its temporary tables make room for those of the next one."""
+        program = self._program(session, fragment)
+        for name, mapping in program.maps.items():
+            session.cursor.register(name, mapping)
+        for name, step in program.steps:
+            session.execute(f"CREATE TEMP TABLE {name} AS {sql(step)}")
+        histograms = {
+            name: read_histogram(session.fetch(sql(tree)), fragment.weight is not None)
+            for name, tree in program.histograms.items()
+        }
+        cells = read_cells(session.fetch(sql(program.cells)), program)
+        for name, _ in program.steps:
+            session.execute(f"DROP TABLE {name}")
+        return cells, histograms
 
     def explain(self, fragment: Fragment) -> tuple[str, ...]:
         def work(session: _Session) -> Program:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -104,11 +104,14 @@ class Connector(Protocol):
     def describe(self, table: Table) -> Mapping[str, ColumnType]:
         """The columns that the table really has, in its order."""
 
-    def run(self, fragment: Fragment, *, deadline: float, cancel: CancelSignal) -> RawCells:
-        """Run a fragment to its end, to ``deadline`` (``time.monotonic()`` seconds) or until ``cancel`` is set.
+    def run(
+        self, fragments: Sequence[Fragment], *, deadline: float, cancel: CancelSignal
+    ) -> tuple[RawCells, ...]:
+        """Run the fragments to their end, to ``deadline`` (``time.monotonic()`` seconds) or until ``cancel`` is set.
 
-        The snapshot over all tables that the fragment reads is taken before the first and after the last read;
-        if it differs the cells are dropped and SourceError CHANGED is raised.
+        All of them read one state of the source. Its snapshot, over all tables that any of them reads, is taken
+        before the first and after the last read; if it differs the cells are dropped and SourceError CHANGED is
+        raised. Every RawCells bears that snapshot.
         """
 
     def explain(self, fragment: Fragment) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""The composition root: puts a node together. The only place that names a concrete connector."""
+"""The composition root: puts a node together."""
 
 from __future__ import annotations
 
@@ -14,9 +14,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from catalogue.fragment import Fragment, SourceError
-from connectors.duckdb import DuckDBConnector
 from connectors.protocol import Connector, Finding
-from connectors.sources import DatabaseSource, FileSource
+from connectors.registry import Surroundings, kind_of
 from federation.audit.chain import append, head
 from federation.audit.events import AuditAction, AuditEvent, Detail
 from federation.configuration import Configuration, read_configuration, read_settings
@@ -31,12 +30,12 @@ from federation.sandbox.model import Limits
 from federation.sandbox.pool import Sandbox
 from federation.service.compiling import CompilerPool
 from federation.service.node import Node
-from federation.settings import Settings, SourceSettings
+from federation.settings import Settings
 from federation.state.database import Database
 from federation.state.idempotency import forget_before
 from federation.state.lock import NodeLock
 from federation.state.releases import referenced_digests
-from federation.state.secrets import load_secrets
+from federation.state.secrets import load_secrets, named_secret
 from policies.protect import NoiseKey
 
 DATABASE = "node.sqlite"
@@ -68,13 +67,17 @@ def build_node(
 
 
 def check_data(configuration: Configuration) -> Iterator[tuple[str, tuple[Finding, ...]]]:
-    """Hold the data of each dataset in turn against the catalogue. A finding holds no value."""
+    """Hold the data of each dataset in turn against the catalogue. A finding holds no value.
+
+    Raises:
+        PrivateFileError: a source's secret is missing or readable by others.
+    """
     datasets = configuration.catalogue.datasets
     with ExitStack() as stack:
         folder = Path(stack.enter_context(TemporaryDirectory(prefix="federation-check-")))
         connectors: dict[str, Connector] = {}
-        for name, source in configuration.settings.sources.items():
-            connectors[name] = _connector(configuration, source, folder)
+        for name in configuration.settings.sources:
+            connectors[name] = _open(configuration, name, folder, os.environ)
             stack.callback(connectors[name].close)
         for name, dataset in datasets.items():
             related = {
@@ -125,9 +128,10 @@ def _assemble(
     signing_key = SigningKey.load(secrets_dir, environment, first_start=first_start)
     files = ReleaseStore(state)
     files.sweep(named)
-    connectors = {name: _connector(configuration, source, state) for name, source in settings.sources.items()}
-    for connector in connectors.values():
-        stack.callback(connector.close)
+    connectors: dict[str, Connector] = {}
+    for name in settings.sources:
+        connectors[name] = _open(configuration, name, state, environment)
+        stack.callback(connectors[name].close)
     noise = NoiseKey(secrets.noise_secret.reveal(), secrets.key_epoch)
     sandbox = stack.enter_context(Sandbox())
     compiler = CompilerPool(catalogue, settings.limits.compile_workers, settings.limits.compile_seconds)
@@ -159,18 +163,13 @@ def _assemble(
     )
 
 
-def _connector(configuration: Configuration, source: SourceSettings, state: Path) -> Connector:
-    database, directory = source.database, source.directory
-    place = (
-        FileSource(configuration.path(directory))
-        if database is None
-        else DatabaseSource(configuration.path(database))
+def _open(configuration: Configuration, name: str, state: Path, environment: Mapping[str, str]) -> Connector:
+    settings = configuration.settings
+    secret = partial(
+        named_secret, directory=configuration.path(settings.secrets_dir), environment=environment
     )
-    spill = state / "spill"
-    spill.mkdir(mode=0o700, exist_ok=True)
-    return DuckDBConnector(
-        place, memory_limit=source.memory_limit, threads=source.threads, temp_directory=spill
-    )
+    source = settings.sources[name]
+    return kind_of(source.kind).open(source, Surroundings(configuration.directory, state, secret))
 
 
 def _render(connectors: Mapping[str, Connector], fragment: Fragment) -> str:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from catalogue.catalogue import Catalogue
-from catalogue.documents import faults_of
+from catalogue.documents import Places, faults_of
 from catalogue.faults import CatalogueError, Fault, nearest
 from catalogue.loader import check_directory
-from catalogue.yaml_source import Source, read_yaml
-from federation.settings import Member, Settings
+from catalogue.yaml_source import Source, Step, read_yaml
+from connectors.registry import KindUnusable, kind_of
+from federation.settings import DEFAULT_KIND, Member, Settings
 
 FILE = "node.yaml"
 
@@ -86,7 +88,18 @@ def _settings(directory: Path) -> tuple[Settings | None, Source | None, list[Fau
     try:
         return Settings(**source.data), source, []
     except ValidationError as error:
-        return None, source, faults_of(Settings, source, error)
+        return None, source, faults_of(Settings, source, error, _source_models(source))
+
+
+def _source_models(source: Source) -> Places:
+    """The model of each source whose kind is known."""
+    sources = source.data.get("sources")
+    found: dict[tuple[Step, ...], type[BaseModel]] = {}
+    for name, given in sources.items() if isinstance(sources, Mapping) else ():
+        kind = given.get("kind", DEFAULT_KIND) if isinstance(given, Mapping) else None
+        with suppress(KeyError, KindUnusable):
+            found["sources", name] = kind_of(str(kind)).settings
+    return found
 
 
 def _cross_faults(settings: Settings, source: Source, catalogue: Catalogue) -> Iterator[Fault]:

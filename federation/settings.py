@@ -6,16 +6,28 @@ names in the file are mistakes. Paths are relative to the configuration director
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    SerializeAsAny,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
+from pydantic_core import InitErrorDetails, PydanticCustomError, PydanticKnownError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from catalogue.models import Name, Text
+from connectors.registry import KindUnusable, SourceSettings, kind_names, kind_of
 from federation.identity.principal import NodeRole
 
 Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]
@@ -109,20 +121,30 @@ class LimitSettings(Section):
     )
 
 
-class SourceSettings(Section):
-    """One connector by the name that datasets use for it."""
+DEFAULT_KIND = "duckdb"
+"""The kind of a source that names none."""
 
-    kind: Literal["duckdb"] = Field("duckdb", description="The engine that reads the source.")
-    directory: Path = Field(
-        Path("data"), description="The folder that file locations of datasets are relative to."
-    )
-    database: Path | None = Field(None, description="A DuckDB database file, opened read-only.")
-    threads: Annotated[int, Field(ge=1)] | None = Field(
-        None, description="Threads of the engine; all cores where none is given."
-    )
-    memory_limit: Annotated[str, StringConstraints(pattern=r"^[0-9]+(MB|GB)$")] = Field(
-        "4GB", description="Memory of the engine for all runs together, such as 4GB."
-    )
+
+def _source(given: object) -> SourceSettings:
+    """A source's settings, by the model of its kind; mistakes keep their place below the source."""
+    if isinstance(given, SourceSettings):
+        return given
+    if not isinstance(given, Mapping):
+        raise PydanticKnownError("dict_type")
+    name = str(given.get("kind", DEFAULT_KIND))
+    details = InitErrorDetails(type="literal_error", loc=("kind",), input=name)
+    try:
+        settings: type[SourceSettings] = kind_of(name).settings
+    except KeyError:
+        details["ctx"] = {"expected": " or ".join(f"'{kind}'" for kind in kind_names())}
+    except KindUnusable as error:
+        details["type"] = PydanticCustomError("kind_unusable", f"the kind {name} can't be used here: {error}")
+    else:
+        return settings.model_validate(dict(given))
+    raise ValidationError.from_exception_data("source", [details])
+
+
+Source = Annotated[SerializeAsAny[SourceSettings], PlainValidator(_source)]
 
 
 class PeerSettings(Section):
@@ -194,8 +216,8 @@ class Settings(BaseSettings):
     secrets_dir: Path = Field(
         Path("secrets"), description="Folder for the node's keys; readable by it alone."
     )
-    sources: dict[Name, SourceSettings] = Field(
-        default_factory=lambda: {"duckdb": SourceSettings.model_validate({})},
+    sources: dict[Name, Source] = Field(
+        default_factory=lambda: {DEFAULT_KIND: _source({})},
         description="Connectors by the name that datasets use for them.",
     )
     identity: IdentitySettings = Field(

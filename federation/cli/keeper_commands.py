@@ -121,6 +121,7 @@ def check(
     """
     from catalogue.faults import CatalogueError
     from federation.configuration import read_configuration
+    from federation.state.errors import StateError
 
     try:
         configuration = read_configuration(directory)
@@ -129,7 +130,10 @@ def check(
             _print_report(error.faults, (), ())
             raise Stop(ExitCode.REFUSED) from None
         raise _unsound(directory, error.faults) from None
-    findings = _findings(configuration, as_json=as_json) if data else []
+    try:
+        findings = _findings(configuration, as_json=as_json) if data else []
+    except StateError as error:
+        raise stop(f"The data cannot be read: {error}.", ExitCode.FAILED) from None
     if as_json:
         _print_report((), configuration.warnings, findings)
     else:

@@ -28,11 +28,10 @@ class LocalHolder:
     def answer(self, query: CellQuery, *, deadline: float, cancel: CancelSignal) -> ProtectedCells:
         """The protected cells of ``query``.
 
-        Every fragment, of guards too, must have read the same data: the source's identity is taken before the first
-        and after the last.
+        All its fragments, those of guards too, read one state of the source.
 
         Raises:
-            SourceError: the source didn't answer, or changed between the fragments.
+            SourceError: the source didn't answer, or changed while it was read.
             ProtectError: the profile is missing or doesn't fit, or a number is too large.
         """
         profile = profile_for(self._catalogue, [table.dataset for table in tables_of(query.fragment)])
@@ -40,13 +39,10 @@ class LocalHolder:
             raise ProtectError(ProtectFault.PROFILE, f"there is no profile {query.profile}")
         fragments = (query.fragment, *(guard.fragment for guard in query.guards))
         connector = self._connector(query.fragment.table.connector)
-        tables = dict.fromkeys(table for fragment in fragments for table in tables_of(fragment))
-        before = connector.snapshot(*tables)
         if query.withheld:
-            return withhold(query, profile, before)
-        raw, *guards = (connector.run(f, deadline=deadline, cancel=cancel) for f in fragments)
-        if connector.snapshot(*tables) != before:
-            raise SourceError(SourceFault.CHANGED, "the source changed while it was read")
+            tables = dict.fromkeys(table for fragment in fragments for table in tables_of(fragment))
+            return withhold(query, profile, connector.snapshot(*tables))
+        raw, *guards = connector.run(fragments, deadline=deadline, cancel=cancel)
         return protect(query, raw, guards, profile, self._noise, ptable_of(profile))
 
     def _connector(self, name: str) -> Connector:

@@ -91,6 +91,27 @@ def load_secrets(directory: Path, environment: Mapping[str, str], *, first_start
     return _parse(fields, str(path))
 
 
+def named_secret(name: str, directory: Path, environment: Mapping[str, str]) -> str:
+    """A secret that somebody else made, such as a database password: from the variable ``FEDERATION_SECRET_NAME``
+    if there is one, else from the file ``name`` in ``directory``, without the line break at its end.
+
+    Raises:
+        PrivateFileError: there is none, or others can read the file.
+    """
+    variable = f"FEDERATION_SECRET_{name.upper()}"
+    if variable in environment:
+        return environment[variable]
+    content = read_private(directory / name)
+    if content is None:
+        raise PrivateFileError(
+            f"there is no secret {name}: set {variable}, or write {directory / name} (mode 600)"
+        )
+    try:
+        return content.decode("utf-8").rstrip("\r\n")
+    except UnicodeDecodeError:
+        raise PrivateFileError(f"{directory / name} is not UTF-8") from None
+
+
 def _generate() -> bytes:
     fields = {
         "key_secret": secrets.token_hex(LENGTH),

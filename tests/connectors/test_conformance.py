@@ -120,7 +120,8 @@ def fragments(draw: st.DrawFn, market: Market, row_is_unit: bool) -> Fragment:
 
 
 def run(market: Market, fragment: Fragment) -> RawCells:
-    return market.connector.run(fragment, deadline=time.monotonic() + 60, cancel=threading.Event())
+    (raw,) = market.connector.run((fragment,), deadline=time.monotonic() + 60, cancel=threading.Event())
+    return raw
 
 
 def cells_of(raw: RawCells, fragment: Fragment) -> dict[Any, dict[str, Any]]:

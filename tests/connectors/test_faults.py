@@ -71,8 +71,8 @@ def connector(tmp_path: Path) -> Iterator[DuckDBConnector]:
 
 
 def run(connector: DuckDBConnector, asked: Fragment, seconds: float = 60) -> int:
-    cells = connector.run(asked, deadline=time.monotonic() + seconds, cancel=threading.Event()).cells
-    return int(sum(cells["t_n"].to_pylist()))
+    (raw,) = connector.run((asked,), deadline=time.monotonic() + seconds, cancel=threading.Event())
+    return int(sum(raw.cells["t_n"].to_pylist()))
 
 
 def fails(connector: DuckDBConnector, asked: Fragment, fault: SourceFault) -> None:
@@ -148,7 +148,7 @@ def test_an_empty_table_has_no_cells(connector: DuckDBConnector, tmp_path: Path)
     asked = fragment(
         PEOPLE, Tally("t"), Magnitude("m", PAY), Histogram("h", PAY, Grid(Decimal(0), Decimal(10), 5))
     )
-    raw = connector.run(asked, deadline=time.monotonic() + 60, cancel=threading.Event())
+    (raw,) = connector.run((asked,), deadline=time.monotonic() + 60, cancel=threading.Event())
     assert raw.cells.num_rows == 0
     assert raw.histograms["h"].num_rows == 0
 
@@ -175,7 +175,7 @@ def test_a_file_that_changes_while_it_is_read(connector: DuckDBConnector, tmp_pa
         "is_replaced": lambda: pq.write_table(people(2000), path),
     }
     with pytest.raises(SourceError) as raised:
-        connector.run(fragment(PEOPLE), deadline=time.monotonic() + 60, cancel=Trap(changes[what]))
+        connector.run((fragment(PEOPLE),), deadline=time.monotonic() + 60, cancel=Trap(changes[what]))
     assert raised.value.fault in (SourceFault.CHANGED, SourceFault.MISSING)
     assert raised.value.__context__ is None
 
@@ -207,7 +207,7 @@ def test_cancellation_stops_the_engine_at_once(connector: DuckDBConnector, tmp_p
 
     def work() -> None:
         try:
-            connector.run(slow(PEOPLE), deadline=time.monotonic() + 60, cancel=cancel)
+            connector.run((slow(PEOPLE),), deadline=time.monotonic() + 60, cancel=cancel)
         except SourceError as error:
             stopped.append((error.fault, time.monotonic()))
 
@@ -227,7 +227,7 @@ def test_a_deadline_stops_the_engine(connector: DuckDBConnector, tmp_path: Path)
     pq.write_table(people(1_000_000), tmp_path / "people.parquet")
     started = time.monotonic()
     with pytest.raises(SourceError) as raised:
-        connector.run(slow(PEOPLE), deadline=started + 0.4, cancel=threading.Event())
+        connector.run((slow(PEOPLE),), deadline=started + 0.4, cancel=threading.Event())
     assert raised.value.fault is SourceFault.TIMEOUT
     assert time.monotonic() - started < 3
 

@@ -76,8 +76,9 @@ class Answerer:
     def raw(self, query: CellQuery) -> tuple[RawCells, list[RawCells]]:
         """The true statistics of a cell query, and those of its guards."""
         deadline, cancel = time.monotonic() + 60, threading.Event()
-        raw = self.connector.run(query.fragment, deadline=deadline, cancel=cancel)
-        return raw, [self.connector.run(g.fragment, deadline=deadline, cancel=cancel) for g in query.guards]
+        fragments = (query.fragment, *(guard.fragment for guard in query.guards))
+        raw, *guards = self.connector.run(fragments, deadline=deadline, cancel=cancel)
+        return raw, guards
 
     def protected(
         self, query: CellQuery, raw: RawCells, guards: Sequence[RawCells], profile: Profile

@@ -46,8 +46,8 @@ class Answerer:
     def cells(self, query: CellQuery) -> ProtectedCells:
         profile: Profile = self.market.catalogue.profiles[query.profile]
         deadline, cancel = time.monotonic() + 60, threading.Event()
-        raw = self.connector.run(query.fragment, deadline=deadline, cancel=cancel)
-        guards = [self.connector.run(g.fragment, deadline=deadline, cancel=cancel) for g in query.guards]
+        fragments = (query.fragment, *(guard.fragment for guard in query.guards))
+        raw, *guards = self.connector.run(fragments, deadline=deadline, cancel=cancel)
         return protect(query, raw, guards, profile, NoiseKey(self.secret, 1), ptable_of(profile))
 
     def _scalar(self, query: CellQuery, presentation: Presentation) -> Decimal | None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from catalogue.catalogue import Catalogue
 from catalogue.fragment import SourceError, SourceFault
-from connectors.protocol import CancelSignal, Connector, tables_of
+from connectors.protocol import CancelSignal, Connector
 from policies.cells import ProtectedCells
 from policies.plan import CellQuery
 from policies.protect import NoiseKey, ProtectError, ProtectFault, protect, ptable_of
@@ -27,11 +27,10 @@ class LocalHolder:
     def answer(self, query: CellQuery, *, deadline: float, cancel: CancelSignal) -> ProtectedCells:
         """The protected cells of ``query``.
 
-        Every fragment, of guards too, must have read the same data: the source's identity is taken before the first
-        and after the last.
+        All its fragments, those of guards too, read one state of the source.
 
         Raises:
-            SourceError: the source didn't answer, or changed between the fragments.
+            SourceError: the source didn't answer, or changed while it was read.
             ProtectError: the profile is missing or doesn't fit, or a number is too large.
         """
         profile = self._catalogue.profiles.get(query.profile)
@@ -39,11 +38,7 @@ class LocalHolder:
             raise ProtectError(ProtectFault.PROFILE, f"there is no profile {query.profile}")
         fragments = (query.fragment, *(guard.fragment for guard in query.guards))
         connector = self._connector(query.fragment.table.connector)
-        tables = dict.fromkeys(table for fragment in fragments for table in tables_of(fragment))
-        before = connector.snapshot(*tables)
-        raw, *guards = (connector.run(f, deadline=deadline, cancel=cancel) for f in fragments)
-        if connector.snapshot(*tables) != before:
-            raise SourceError(SourceFault.CHANGED, "the source changed while it was read")
+        raw, *guards = connector.run(fragments, deadline=deadline, cancel=cancel)
         return protect(query, raw, guards, profile, self._noise, ptable_of(profile))
 
     def _connector(self, name: str) -> Connector:

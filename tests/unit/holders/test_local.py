@@ -16,10 +16,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from catalogue.catalogue import Catalogue, bind_dataset
-from catalogue.fragment import Fragment, RawCells, SourceError, SourceFault
+from catalogue.fragment import Fragment, SourceError, SourceFault
 from catalogue.models import CellKeys, Dominance, Frequency, Profile, PTableSpec
 from connectors.duckdb import DuckDBConnector
-from connectors.protocol import CancelSignal
 from connectors.sources import FileSource
 from federation.holders.local import LocalHolder
 from federation.holders.protocol import Holder
@@ -113,27 +112,26 @@ def test_the_answer_is_the_protection_of_what_a_naive_source_gives(
     assert sum(row["a1"] is not None for row in found.table.to_pylist()) >= 6
 
 
-class Changing(DuckDBConnector):
-    """The same source, but somebody writes to it when the first fragment has been read."""
+class Changing:
+    """A cancel signal that never fires: when it is first asked, the fragments being read, the source changes."""
 
-    rows = 0
+    def __init__(self, folder: Path) -> None:
+        self.path: Path | None = folder / "people.parquet"
 
-    def run(self, fragment: Fragment, *, deadline: float, cancel: CancelSignal) -> RawCells:
-        raw = super().run(fragment, deadline=deadline, cancel=cancel)
-        if not self.rows:
-            self.rows = 299
-            assert isinstance(self.source, FileSource)
-            table = pa.Table.from_pylist(population(), schema=SCHEMA)
-            pq.write_table(table.slice(0, self.rows), self.source.root / "people.parquet")
-        return raw
+    def is_set(self) -> bool:
+        if self.path is not None:
+            path, self.path = self.path, None
+            pq.write_table(pa.Table.from_pylist(population()[1:], schema=SCHEMA), path)
+        return False
 
 
-def test_a_source_that_changes_between_two_fragments_gives_no_answer(folder: Path) -> None:
-    connector = Changing(FileSource(folder), threads=1)
+def test_a_source_that_changes_while_its_fragments_are_read_gives_no_answer(
+    connector: DuckDBConnector, folder: Path
+) -> None:
+    holder = LocalHolder({"duckdb": connector}, catalogue(), NOISE)
     with pytest.raises(SourceError) as caught:
-        answer(LocalHolder({"duckdb": connector}, catalogue(), NOISE), question("people.parquet"))
+        holder.answer(question("people.parquet"), deadline=time.monotonic() + 60, cancel=Changing(folder))
     assert caught.value.fault is SourceFault.CHANGED
-    connector.close()
 
 
 def test_a_source_that_is_not_there_gives_no_answer(connector: DuckDBConnector) -> None:

@@ -10,7 +10,9 @@ from catalogue.faults import CatalogueError
 from federation.composition import build_node
 from federation.configuration import policy_packs, read_configuration
 from federation.settings import Settings
-from federation.state.errors import NodeAlreadyRunning
+from federation.state.errors import NodeAlreadyRunning, PrivateFileError
+from federation.state.private import create_private
+from federation.state.secrets import named_secret
 from tests.support.node import FILES, write_node
 
 
@@ -42,6 +44,36 @@ def test_settings_and_catalogue_are_held_against_each_other(tmp_path: Path) -> N
         found
     )
     assert any("uses the connector `duckdb`" in line for line in found), found
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("{kind: duckbd}", "node.yaml:4:20: `duckbd` is not allowed for `kind`; did you mean `duckdb`?"),
+        ("{kind: duckdb, therads: 2}", "node.yaml:4:34: unknown key `therads`; did you mean `threads`?"),
+        ("{therads: 2}", "node.yaml:4:20: unknown key `therads`; did you mean `threads`?"),
+        ("{memory_limit: lots}", "node.yaml:4:20: "),
+        ("{threads: 0}", "node.yaml:4:20: `threads`: input should be greater than or equal to 1"),
+        ("duckdb", "node.yaml:4:11: `duckdb`: input should be a valid dictionary"),
+    ],
+)
+def test_a_source_is_what_its_kind_says(tmp_path: Path, source: str, message: str) -> None:
+    line = next(line for line in FILES["node.yaml"].splitlines() if line.startswith("sources:"))
+    found = faults(
+        tmp_path, **{"node.yaml": FILES["node.yaml"].replace(line, f"sources: {{duckdb: {source}}}")}
+    )
+    assert any(fault.startswith(message) for fault in found), found
+
+
+def test_a_secret_of_a_source_has_a_name(tmp_path: Path) -> None:
+    create_private(tmp_path / "lake_password", b"s3cret\n")
+    assert named_secret("lake_password", tmp_path, {}) == "s3cret"
+    assert named_secret("lake_password", tmp_path, {"FEDERATION_SECRET_LAKE_PASSWORD": "other"}) == "other"
+    with pytest.raises(PrivateFileError, match="FEDERATION_SECRET_SEA_PASSWORD"):
+        named_secret("sea_password", tmp_path, {})
+    (tmp_path / "lake_password").chmod(0o644)
+    with pytest.raises(PrivateFileError, match="can be read by others"):
+        named_secret("lake_password", tmp_path, {})
 
 
 def test_a_directory_without_a_node(tmp_path: Path) -> None:
