@@ -154,7 +154,9 @@ class PeerSettings(Section):
     url: str | None = Field(
         None, description="Where it is asked; HTTPS, or a loopback address. None: it asks and is not asked."
     )
-    polls: bool = Field(False, description="It sits behind a firewall and fetches what it is asked from here.")
+    polls: bool = Field(
+        False, description="It sits behind a firewall and fetches what it is asked from here."
+    )
     signing_key: PublicKey = Field(description="Its public Ed25519 key: `x` of the JSON Web Key.")
     exchange_key: PublicKey = Field(description="Its public X25519 key: `x` of the JSON Web Key.")
 

@@ -6,11 +6,13 @@ from collections.abc import Mapping
 
 from catalogue.catalogue import Catalogue
 from catalogue.fragment import SourceError, SourceFault, tables_of
+from catalogue.models import Profile
 from catalogue.strictest import profile_for
 from connectors.protocol import CancelSignal, Connector
 from policies.cells import ProtectedCells
 from policies.plan import CellQuery
 from policies.protect import NoiseKey, ProtectError, ProtectFault, protect, ptable_of, withhold
+from policies.protect.joint import Share, share_of
 
 
 class LocalHolder:
@@ -34,9 +36,7 @@ class LocalHolder:
             SourceError: the source didn't answer, or changed while it was read.
             ProtectError: the profile is missing or doesn't fit, or a number is too large.
         """
-        profile = profile_for(self._catalogue, [table.dataset for table in tables_of(query.fragment)])
-        if profile is None:
-            raise ProtectError(ProtectFault.PROFILE, f"there is no profile {query.profile}")
+        profile = self.profile(query)
         fragments = (query.fragment, *(guard.fragment for guard in query.guards))
         connector = self._connector(query.fragment.table.connector)
         if query.withheld:
@@ -44,6 +44,20 @@ class LocalHolder:
             return withhold(query, profile, connector.snapshot(*tables))
         raw, *guards = connector.run(fragments, deadline=deadline, cancel=cancel)
         return protect(query, raw, guards, profile, self._noise, ptable_of(profile))
+
+    def share(self, query: CellQuery, *, deadline: float, cancel: CancelSignal) -> Share:
+        """This node's part of a joint count. Raises as ``answer``, for a query that can't be counted jointly too."""
+        (raw,) = self._connector(query.fragment.table.connector).run(
+            (query.fragment,), deadline=deadline, cancel=cancel
+        )
+        return share_of(query, raw, self.profile(query), self._noise)
+
+    def profile(self, query: CellQuery) -> Profile:
+        """The strictest profile of all that the query reads. Raises ProtectError where there is none."""
+        profile = profile_for(self._catalogue, [table.dataset for table in tables_of(query.fragment)])
+        if profile is None:
+            raise ProtectError(ProtectFault.PROFILE, f"there is no profile {query.profile}")
+        return profile
 
     def _connector(self, name: str) -> Connector:
         if name not in self._connectors:

@@ -17,12 +17,13 @@ from enum import StrEnum
 import numpy as np
 import numpy.typing as npt
 from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from cryptography.hazmat.primitives.ciphers import Cipher
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 from cryptography.hazmat.primitives.ciphers.algorithms import ChaCha20
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from federation.wire.exchange_key import ExchangeKey
 
 Words = npt.NDArray[np.uint64]
 
@@ -44,21 +45,20 @@ class MaskError(Exception):
 
 @dataclass(frozen=True)
 class Seat:
-    """A node's place in a session. ``exchange_keys`` are the raw public X25519 keys of all nodes in the order of the
-    roster, ``position`` is this node's among them; ``binding`` is what all nodes must agree on: the digests of session
-    and cells."""
+    """A node's place in a session. ``exchange_keys`` are the public keys of all nodes in the order of the roster,
+    ``position`` is this node's among them; ``binding`` is what all nodes must agree on: the digests of session and
+    cells."""
 
-    private: X25519PrivateKey = field(repr=False)
-    exchange_keys: Sequence[bytes]
+    own: ExchangeKey = field(repr=False)
+    exchange_keys: Sequence[str]
     position: int
     binding: bytes
 
     def masked(self, values: npt.NDArray[np.int64], purpose: Purpose) -> Words:
         """``values`` plus this node's masks, modulo 2^64: over all nodes the masks cancel.
 
-        >>> keys = [X25519PrivateKey.generate() for _ in range(3)]
-        >>> public = [key.public_key().public_bytes_raw() for key in keys]
-        >>> seats = [Seat(key, public, i, b"session") for i, key in enumerate(keys)]
+        >>> keys = [ExchangeKey.generate() for _ in range(3)]
+        >>> seats = [Seat(key, [each.public for each in keys], i, b"session") for i, key in enumerate(keys)]
         >>> parts = [seat.masked(np.array([i, 10]), Purpose.VALUES) for i, seat in enumerate(seats)]
         >>> unmasked(parts).tolist()
         [3, 30]
@@ -98,15 +98,14 @@ class Seat:
     def _key(self, other: int, purpose: Purpose, sender: int | None = None) -> bytes:
         """The key of this node and ``other``, the same on both sides."""
         first, second = sorted((self.position, other))
-        pair = self.exchange_keys[first] + self.exchange_keys[second]
-        info = b"federation-masked/1\x00" + purpose.encode() + b"\x00" + pair
+        info = ["federation-masked/1", purpose, self.exchange_keys[first], self.exchange_keys[second]]
         if sender is not None:
-            info += b"\x00" + str(sender).encode()
+            info.append(str(sender))
         try:
-            secret = self.private.exchange(X25519PublicKey.from_public_bytes(self.exchange_keys[other]))
+            secret = self.own.shared_secret(self.exchange_keys[other])
         except ValueError:
             raise MaskError("an exchange key of the roster is not one") from None
-        return HKDF(SHA256(), 32, salt=self.binding, info=info).derive(secret)
+        return HKDF(SHA256(), 32, salt=self.binding, info="\0".join(info).encode()).derive(secret)
 
 
 def unmasked(parts: Sequence[Words]) -> npt.NDArray[np.int64]:

@@ -1,29 +1,51 @@
-"""What all nodes of a masked sum must agree on before any of them gives a number."""
+"""What all nodes of a joint count must agree on before any of them gives a number, and how each says so."""
 
 from __future__ import annotations
 
+import base64
+import binascii
 import hashlib
+import json
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Literal
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from joserfc import jws
+from joserfc.errors import JoseError
+from joserfc.jwk import OKPKey
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from federation.client.digest import canonical_json
+from federation.client.verify import ALGORITHM
+from federation.release.keys import SigningKey
+
+Mask = npt.NDArray[np.bool_]
 
 MINIMUM_NODES = 3
 """With two, each would learn the other's part from the total."""
 
+ANSWER_TYPE = "federation-joint+jws"
+LARGEST_ANSWER = 1 << 20
+
 Digest = Annotated[str, StringConstraints(pattern=r"^sha256:[0-9a-f]{64}$")]
 Key = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{43}$")]
+
+
+class SessionError(Exception):
+    """What the nodes say does not fit together. ``code`` is stable, and nothing of what they said stands in it."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(code)
+        self.code = code
 
 
 class Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class RosterEntry(Part):
-    """A node that takes part: its signing key by thumbprint, its exchange key as raw X25519 in base64url."""
+class Seated(Part):
+    """A node that takes part, with its public keys (``x`` of the JSON Web Keys)."""
 
     node: str
     signing_key: Key
@@ -33,11 +55,11 @@ class RosterEntry(Part):
 class Roster(Part):
     """Who takes part, in the order of their names, so that no order of asking makes another roster."""
 
-    entries: Annotated[tuple[RosterEntry, ...], Field(min_length=MINIMUM_NODES)]
+    seats: Annotated[tuple[Seated, ...], Field(min_length=MINIMUM_NODES)]
 
     @model_validator(mode="after")
     def _in_order(self) -> Roster:
-        names = [entry.node for entry in self.entries]
+        names = [seat.node for seat in self.seats]
         if names != sorted(set(names)):
             raise ValueError("a roster names each node once, in the order of their names")
         return self
@@ -46,62 +68,134 @@ class Roster(Part):
     def digest(self) -> str:
         return _digest(self.model_dump(mode="json"))
 
-    def position(self, node: str) -> int | None:
-        """The node's place in the roster, None where it has none."""
-        return next((i for i, entry in enumerate(self.entries) if entry.node == node), None)
+    @property
+    def exchange_keys(self) -> tuple[str, ...]:
+        return tuple(seat.exchange_key for seat in self.seats)
+
+    def position(self, node: str) -> int:
+        """The node's place.
+
+        Raises:
+            SessionError: it has none.
+        """
+        for position, seat in enumerate(self.seats):
+            if seat.node == node:
+                return position
+        raise SessionError("joint_roster_lacks_node")
 
 
 class Terms(Part):
-    """What a node says of itself in round A. All but the snapshot must be the same at every node: ``question`` is the
-    digest of the canonical cells and the code lists that they are made of, as this node's own compiler reads them;
-    ``noise`` shows that the nodes share a noise secret, without showing it; ``minimum_frequency`` and ``rounding`` are
-    what the hub applies last."""
+    """What a joint count stands on, as one node has it: the same at all nodes, or there is none.
+
+    ``question`` is the digest of the canonical cells and code lists as the node's own compiler reads the SQL;
+    ``noise`` shows that nodes share a noise secret, and not which; ``profile`` is the digest of the disclosure profile.
+    """
 
     question: Digest
-    p_table: Digest | Literal["exact"]
+    profile: Digest
     noise: Digest
     key_epoch: Annotated[int, Field(ge=1)]
-    minimum_frequency: Annotated[int, Field(ge=1)]
-    profile: Digest
+    counts: Annotated[int, Field(ge=0)]
+
+
+class EligibilityAnswer(Part):
+    """Round A: where a node by itself would publish, of which snapshot, for which roster. ``publishes`` has one bit a
+    count, packed, in base64; ``release`` is the release at the node that holds the same as a table."""
+
+    format: Literal["federation-joint/1"] = "federation-joint/1"
+    node: str
+    roster: Digest
+    terms: Terms
     snapshot: str
-    cells: Annotated[int, Field(ge=0)]
+    release: str
+    publishes: str
 
-    @property
-    def common(self) -> dict[str, object]:
-        return self.model_dump(mode="json", exclude={"snapshot"})
-
-
-class Session(Part):
-    """One joint count: who, about which cells, on which data."""
-
-    format: Literal["federation-masked/1"] = "federation-masked/1"
-    roster: Roster
-    terms: tuple[Terms, ...]
-
-    @model_validator(mode="after")
-    def _agree(self) -> Session:
-        if len(self.terms) != len(self.roster.entries):
-            raise ValueError("every node of the roster states its terms")
-        return self
-
-    @property
-    def dissenters(self) -> tuple[str, ...]:
-        """The nodes whose terms are not those of the first."""
-        common = self.terms[0].common
-        return tuple(
-            entry.node
-            for entry, terms in zip(self.roster.entries, self.terms, strict=True)
-            if terms.common != common
+    @classmethod
+    def of(
+        cls, node: str, roster: Roster, terms: Terms, snapshot: str, release: str, publishes: Mask
+    ) -> EligibilityAnswer:
+        bits = base64.b64encode(np.packbits(publishes).tobytes()).decode()
+        return cls(
+            node=node, roster=roster.digest, terms=terms, snapshot=snapshot, release=release, publishes=bits
         )
 
     @property
-    def digest(self) -> str:
-        return _digest(self.model_dump(mode="json"))
+    def mask(self) -> Mask:
+        """Raises SessionError where there are not as many bits as counts."""
+        try:
+            packed = np.frombuffer(base64.b64decode(self.publishes, validate=True), dtype=np.uint8)
+        except binascii.Error:
+            raise SessionError("joint_answer_unreadable") from None
+        if packed.size != -(-self.terms.counts // 8):
+            raise SessionError("joint_answer_unreadable")
+        return np.unpackbits(packed, count=self.terms.counts).astype(np.bool_)
 
-    def binding(self, may: npt.NDArray[np.bool_]) -> bytes:
-        """What masks and sealed messages are bound to: the session and the cells that are given."""
-        cells = hashlib.sha256(np.packbits(may).tobytes() + str(may.size).encode()).hexdigest()
-        return _digest({"session": self.digest, "cells": cells}).encode()
+    def signed(self, key: SigningKey) -> str:
+        return key.sign(canonical_json(self.model_dump(mode="json")), ANSWER_TYPE)
+
+
+class Session(Part):
+    """One joint count: who takes part, and what each answered in round A, in the order of the roster."""
+
+    roster: Roster
+    answers: tuple[EligibilityAnswer, ...]
+
+    @classmethod
+    def verified(cls, roster: Roster, signed: Sequence[str]) -> Session:
+        """The session that signed answers make.
+
+        Raises:
+            SessionError: an answer is missing, not signed by its node, for another roster, or on other terms.
+        """
+        if len(signed) != len(roster.seats):
+            raise SessionError("joint_answers_missing")
+        answers = tuple(
+            _opened(text, seat.signing_key) for text, seat in zip(signed, roster.seats, strict=True)
+        )
+        for answer, seat in zip(answers, roster.seats, strict=True):
+            if answer.node != seat.node or answer.roster != roster.digest:
+                raise SessionError("joint_answer_of_another_roster")
+            if answer.terms != answers[0].terms:
+                raise SessionError("joint_terms_differ")
+        return cls(roster=roster, answers=answers)
+
+    @property
+    def terms(self) -> Terms:
+        return self.answers[0].terms
+
+    @property
+    def snapshots(self) -> Mapping[str, str]:
+        return {answer.node: answer.snapshot for answer in self.answers}
+
+    @property
+    def publishes(self) -> list[Mask]:
+        return [answer.mask for answer in self.answers]
+
+    @property
+    def digest(self) -> str:
+        """Over roster, terms, snapshots and what everybody would publish, and so over the cells that are given.
+
+        The releases' ids are left out: a question that is asked again is the same session, with the same masks.
+        """
+        answers = [answer.model_dump(mode="json", exclude={"release"}) for answer in self.answers]
+        return _digest({"roster": self.roster.model_dump(mode="json"), "answers": answers})
+
+    @property
+    def binding(self) -> bytes:
+        return self.digest.encode()
+
+
+def _opened(signed: str, key: str) -> EligibilityAnswer:
+    if len(signed) > LARGEST_ANSWER:
+        raise SessionError("joint_answer_unreadable")
+    try:
+        public = OKPKey.import_key({"kty": "OKP", "crv": "Ed25519", "x": key})
+        opened = jws.deserialize_compact(signed, public, algorithms=[ALGORITHM])
+        if opened.headers().get("typ") != ANSWER_TYPE:
+            raise SessionError("joint_answer_not_signed")
+        return EligibilityAnswer.model_validate(json.loads(opened.payload))
+    except (JoseError, ValueError, TypeError, ValidationError):
+        raise SessionError("joint_answer_not_signed") from None
 
 
 def _digest(value: object) -> str:

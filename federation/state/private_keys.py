@@ -36,7 +36,9 @@ class KeyPlace:
         content = read_private(path)
         if content is None:
             if not first_start:
-                raise PrivateFileError(f"{path} is missing, and this node has {self.used} with it: restore it")
+                raise PrivateFileError(
+                    f"{path} is missing, and this node has {self.used} with it: restore it"
+                )
             fresh = OKPKey.generate_key(self.curve)
             create_private(path, json.dumps(fresh.as_dict(private=True)).encode())
             content = read_private(path) or b""

@@ -109,7 +109,11 @@ def test_every_model_has_a_section() -> None:
 
 
 def test_every_secret_is_there() -> None:
-    assert set(first_codes(section(PAGE, "Secrets in the environment"))) == {*SECRETS, SIGNING_KEY.variable, EXCHANGE_KEY.variable}
+    assert set(first_codes(section(PAGE, "Secrets in the environment"))) == {
+        *SECRETS,
+        SIGNING_KEY.variable,
+        EXCHANGE_KEY.variable,
+    }
     assert load_secrets(Path(), SECRETS, first_start=False).key_epoch == 1
 
 

@@ -10,12 +10,12 @@ import random
 
 import numpy as np
 import pytest
-from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from catalogue.models import CellKeys, ClassDisclosure, Frequency, Profile, PTableSpec, Rounding
 from federation.masked.masks import MaskError, Purpose, Seat, unmasked
+from federation.wire.exchange_key import ExchangeKey
 from policies.cells import ProtectedCells, Status
 from policies.plan import CellQuery
 from policies.protect import protect, ptable_of
@@ -50,8 +50,8 @@ def jointly(query: CellQuery, parts: list[list[Row]], profile: Profile) -> tuple
     """Both rounds, with what each node knows kept apart: the joint answer, and where it may be given."""
     shares = [share_of(query, run(query.fragment, rows), profile, NOISE) for rows in parts]
     may = eligible([share.publishes for share in shares], exact=profile.cell_keys is None)
-    private = [X25519PrivateKey.generate() for _ in parts]
-    public = [key.public_key().public_bytes_raw() for key in private]
+    private = [ExchangeKey.generate() for _ in parts]
+    public = [key.public for key in private]
     seats = [Seat(key, public, i, BINDING) for i, key in enumerate(private)]
     # Round B, keys: sealed for the first node, which reads their sum alone.
     sealed = [
@@ -117,8 +117,8 @@ def test_a_count_that_one_holder_alone_hides_is_not_given() -> None:
 
 def test_what_one_node_gives_says_nothing_by_itself() -> None:
     """Over a thousand cells of the same value the words of one node are all different, and so are two nodes' sums."""
-    private = [X25519PrivateKey.generate() for _ in range(3)]
-    public = [key.public_key().public_bytes_raw() for key in private]
+    private = [ExchangeKey.generate() for _ in range(3)]
+    public = [key.public for key in private]
     words = [
         Seat(key, public, i, BINDING).masked(np.full(1000, 7), Purpose.VALUES)
         for i, key in enumerate(private)
@@ -129,8 +129,8 @@ def test_what_one_node_gives_says_nothing_by_itself() -> None:
 
 
 def test_masks_of_another_session_or_purpose_do_not_cancel() -> None:
-    private = [X25519PrivateKey.generate() for _ in range(3)]
-    public = [key.public_key().public_bytes_raw() for key in private]
+    private = [ExchangeKey.generate() for _ in range(3)]
+    public = [key.public for key in private]
     seats = [Seat(key, public, i, BINDING) for i, key in enumerate(private)]
     odd = Seat(private[2], public, 2, b"another session")
     values = np.array([1, 2, 3])
@@ -140,8 +140,8 @@ def test_masks_of_another_session_or_purpose_do_not_cancel() -> None:
 
 
 def test_a_sealed_message_is_for_one_reader_one_sender_and_one_session() -> None:
-    private = [X25519PrivateKey.generate() for _ in range(3)]
-    public = [key.public_key().public_bytes_raw() for key in private]
+    private = [ExchangeKey.generate() for _ in range(3)]
+    public = [key.public for key in private]
     seats = [Seat(key, public, i, BINDING) for i, key in enumerate(private)]
     sealed = seats[1].seal(np.array([5], dtype=np.uint64), 0)
     assert seats[0].open(sealed, 1, 1).tolist() == [5]
