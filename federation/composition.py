@@ -19,6 +19,7 @@ from connectors.registry import Surroundings, kind_of
 from federation.audit.chain import append, head
 from federation.audit.events import AuditAction, AuditEvent, Detail
 from federation.configuration import Configuration, read_configuration, read_settings
+from federation.holders.joint import JointHolder
 from federation.holders.local import LocalHolder
 from federation.identity.builtin import BuiltinIdentity, Client
 from federation.identity.principal import Principal
@@ -142,16 +143,18 @@ def _assemble(
         forget_before(session, clock() - KEYS_KEPT)
         append(session, AuditEvent("node", AuditAction.NODE_STARTED, settings.node, clock(), details))
     limits = _presentation_limits(settings)
+    local = LocalHolder(connectors, catalogue, noise)
     return Node(
         settings=settings,
         catalogue=catalogue,
         database=database,
         compiler=compiler,
         answering=Answering(
-            holder=LocalHolder(connectors, catalogue, noise),
+            holder=local,
             present=partial(sandbox.run_presentation, limits=limits),
             lookups=lambda name: catalogue.codelists[name].table,
         ),
+        joint=JointHolder(local, catalogue),
         files=files,
         signing_key=signing_key,
         key_epoch=secrets.key_epoch,

@@ -44,6 +44,8 @@ class AuditAction(StrEnum):
     FRAGMENT_STARTED = "fragment.started"
     RELEASE_ISSUED = "release.issued"
     RELEASE_FETCHED = "release.fetched"
+    JOINT_KEYS_GIVEN = "joint.keys_given"
+    JOINT_VALUES_GIVEN = "joint.values_given"
     CHECKPOINT_SIGNED = "checkpoint.signed"
 
 
@@ -66,8 +68,10 @@ class Detail(StrEnum):
     RELEASE = "release"
     REQUEST = "request"
     ROLE = "role"
+    ROSTER = "roster"
     RUN = "run"
     SEQUENCE = "sequence"
+    SESSION = "session"
     SNAPSHOTS = "snapshots"
     STANDING_RULES = "standing_rules"
     TABLE_DIGEST = "table_digest"

@@ -191,8 +191,11 @@ def _answer(case: _Case, plan: ClearedPlan, question: Question) -> Answer:
         return _decided(case, _compile(case, replace(question, stage_values=values)))
 
     deadline = time.monotonic() + case.node.settings.limits.run_seconds
+    answering = case.node.answering
+    if case.request.jointly_with:
+        answering = replace(answering, holder=case.node.joint)
     try:
-        return case.node.answering.answer(plan, recompile, Bounds(deadline, case.watch, before, progress))
+        return answering.answer(plan, recompile, Bounds(deadline, case.watch, before, progress))
     except SourceError as error:
         if error.fault is SourceFault.CANCELLED:
             raise _stopped(case) from None

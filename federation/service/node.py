@@ -8,6 +8,7 @@ from datetime import datetime
 
 from catalogue.catalogue import Catalogue
 from catalogue.fragment import Fragment
+from federation.holders.joint import JointHolder
 from federation.identity.builtin import BuiltinIdentity
 from federation.identity.principal import Authenticator
 from federation.release.files import ReleaseStore
@@ -32,6 +33,7 @@ class Node:
     database: Database
     compiler: CompilerPool
     answering: Answering
+    joint: JointHolder
     files: ReleaseStore
     signing_key: SigningKey
     key_epoch: int

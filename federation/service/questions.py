@@ -33,12 +33,14 @@ BUSY_SECONDS = 2
 
 @dataclass(frozen=True)
 class Ask:
-    """A query as somebody asks it. ``domains`` holds for each parameter the values that it may take."""
+    """A query as somebody asks it. ``domains`` holds for each parameter the values that it may take; ``jointly_with``
+    names the nodes of a joint count."""
 
     sql: str
     agreement: str | None = None
     purpose: str | None = None
     domains: Mapping[str, Sequence[Value]] = field(default_factory=dict)
+    jointly_with: tuple[str, ...] = ()
 
 
 def check(node: Node, principal: Principal, ask: Ask) -> CheckView:

@@ -77,6 +77,7 @@ def submit(node: Node, principal: Principal, ask: Ask, once: Once | None = None)
         plan_digest=plan.digest,
         versions=_versions(node, plans.custodians(plan, node.catalogue), question.agreement),
         custodians=plans.custodians(plan, node.catalogue),
+        jointly_with=ask.jointly_with,
     )
     rules = covering(node, plan, principal, question.today)
     about: dict[Detail, DetailValue] = {
@@ -247,6 +248,7 @@ def _view(node: Node, session: Session, request: Request, now: datetime) -> Requ
         plan_digest=request.plan_digest,
         datasets=request.custodians,
         parameters=dict(request.parameter_domain),
+        jointly_with=list(request.jointly_with),
         decisions=[
             DecisionView(
                 dataset=decision.dataset,

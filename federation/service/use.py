@@ -83,7 +83,8 @@ def beyond_decisions(
 
 def ask_of(request: Request) -> Ask:
     """The question as it was submitted."""
-    return Ask(request.sql, request.agreement, request.purpose, request.parameter_domain)
+    joint = tuple(request.jointly_with)
+    return Ask(request.sql, request.agreement, request.purpose, request.parameter_domain, joint)
 
 
 def _bounds(catalogue: Catalogue, request: Request, decisions: Sequence[Decision]) -> list[Bound]:

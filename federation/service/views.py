@@ -213,6 +213,7 @@ class RequestView:
     plan_digest: str
     datasets: dict[str, str]
     parameters: dict[str, Any]
+    jointly_with: list[str]
     decisions: list[DecisionView]
     created_at: datetime
 

@@ -42,7 +42,10 @@ def _choice(kind: type[enum.StrEnum], name: str) -> Enum:
 
 
 class Request(Base):
-    """A question that somebody asks to have approved. Only ``state`` and ``revision`` ever change."""
+    """A question that somebody asks to have approved. Only ``state`` and ``revision`` ever change.
+
+    ``jointly_with`` names the nodes with which it is counted jointly; none for an answer of this node's own.
+    """
 
     __tablename__ = "requests"
     __table_args__ = (
@@ -58,6 +61,7 @@ class Request(Base):
     sql: Mapped[str] = mapped_column(Text)
     question: Mapped[str] = mapped_column(Text)
     parameter_domain: Mapped[dict[str, Any]]
+    jointly_with: Mapped[list[Any]] = mapped_column(default=list)
     plan_digest: Mapped[str] = mapped_column(Digest)
     versions: Mapped[dict[str, Any]]
     state: Mapped[RequestState] = mapped_column(_choice(RequestState, "request_state"))
@@ -179,6 +183,17 @@ class LedgerEntry(Base):
     partition: Mapped[str] = mapped_column(Digest)
     partition_charge: Mapped[int]
     cells_digest: Mapped[str] = mapped_column(Digest)
+    created_at: Mapped[datetime]
+
+
+class JointCell(Base):
+    """A joint count that this node takes part in: once and for all with these nodes, on this snapshot. Append-only."""
+
+    __tablename__ = "joint_cells"
+
+    cell: Mapped[str] = mapped_column(String(64), primary_key=True)
+    snapshot: Mapped[str] = mapped_column(String(255), primary_key=True)
+    roster: Mapped[str] = mapped_column(Digest)
     created_at: Mapped[datetime]
 
 

@@ -36,6 +36,7 @@ class NewRequest:
     plan_digest: str
     versions: Mapping[str, Any]
     custodians: Mapping[str, str]
+    jointly_with: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,7 @@ def submit(session: Session, new: NewRequest, now: datetime, event: AuditEvent) 
         sql=new.sql,
         question=new.question,
         parameter_domain=dict(new.parameter_domain),
+        jointly_with=list(new.jointly_with),
         plan_digest=new.plan_digest,
         versions=dict(new.versions),
         state=RequestState.SUBMITTED,
