@@ -47,6 +47,8 @@ class AuditAction(StrEnum):
     JOINT_KEYS_GIVEN = "joint.keys_given"
     JOINT_VALUES_GIVEN = "joint.values_given"
     CHECKPOINT_SIGNED = "checkpoint.signed"
+    MESSAGE_SENT = "message.sent"
+    MESSAGE_RECEIVED = "message.received"
 
 
 class Detail(StrEnum):
@@ -60,9 +62,13 @@ class Detail(StrEnum):
     CODE = "code"
     DATASETS = "datasets"
     FILE_DIGEST = "file_digest"
+    IN_REPLY_TO = "in_reply_to"
     KEY_EPOCH = "key_epoch"
     KEY_ID = "key_id"
+    KIND = "kind"
+    MESSAGE_DIGEST = "message_digest"
     OWNER = "owner"
+    PEER = "peer"
     PLAN_DIGEST = "plan_digest"
     REASON_DIGEST = "reason_digest"
     RELEASE = "release"

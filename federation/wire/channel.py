@@ -35,6 +35,7 @@ class Unavailability(StrEnum):
     NOT_A_PEER = "node_not_a_peer"
     REFUSED = "node_refused"
     TIMED_OUT = "node_timed_out"
+    TOO_LARGE = "node_message_too_large"
     VERSION = "node_version"
 
     @property
@@ -52,6 +53,7 @@ _MEANINGS = {
     Unavailability.NOT_A_PEER: "it and this node do not know each other",
     Unavailability.REFUSED: "it refused",
     Unavailability.TIMED_OUT: "it took too long",
+    Unavailability.TOO_LARGE: "the question or its answer is larger than a message may be",
     Unavailability.VERSION: "it speaks another version",
 }
 
@@ -117,6 +119,6 @@ class Channel(Protocol):
 
         Raises:
             NodeUnavailable: there is none, within the deadline; the reason says why.
-            StateError: the question could not be recorded, so it was not asked.
+            StateError: question or answer could not be recorded.
         """
         ...
