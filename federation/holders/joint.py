@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from catalogue.catalogue import Catalogue
+from catalogue.models import Profile
 from connectors.protocol import CancelSignal
 from federation.holders.local import LocalHolder
 from policies.cells import ProtectedCells, Status
@@ -37,7 +38,7 @@ class JointHolder:
     def answer(self, query: CellQuery, *, deadline: float, cancel: CancelSignal) -> ProtectedCells:
         """See ``Holder``. Raises SourceError and ProtectError as the local holder does."""
         share = self._computed(query, deadline, cancel)
-        grid, profile = check_grid(query), self._local.profile(query)
+        grid, profile = check_grid(query), self.profile(query)
         if grid.size > profile.limits.dense_cells:
             raise ProtectError(ProtectFault.PLAN, "more cells than the profile shows one by one")
         shown = np.full(grid.size, Status.PUBLISHED, dtype=np.int8)
@@ -58,6 +59,15 @@ class JointHolder:
             return kept
         share = self._computed(query, deadline, cancel)
         return share if share.snapshot == snapshot else None
+
+    def profile(self, query: CellQuery) -> Profile:
+        """The profile under which a joint count is given. Raises ProtectError where there is none."""
+        return self._local.profile(query)
+
+    def forget(self) -> None:
+        """Keep no share any longer: the next round computes them anew."""
+        with self._lock:
+            self._kept.clear()
 
     def _computed(self, query: CellQuery, deadline: float, cancel: CancelSignal) -> Share:
         share = self._local.share(query, deadline=deadline, cancel=cancel)

@@ -33,11 +33,13 @@ Key = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{43}$")]
 
 
 class SessionError(Exception):
-    """What the nodes say does not fit together. ``code`` is stable, and nothing of what they said stands in it."""
+    """What the nodes say does not fit together. ``code`` is stable, and nothing of what they said stands in it;
+    ``node`` is the one whose answer it is about, where it is about one."""
 
-    def __init__(self, code: str) -> None:
+    def __init__(self, code: str, node: str | None = None) -> None:
         super().__init__(code)
         self.code = code
+        self.node = node
 
 
 class Part(BaseModel):
@@ -92,8 +94,8 @@ class Terms(Part):
     """
 
     question: Digest
-    profile: Digest
-    noise: Digest
+    profile: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+    noise: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
     key_epoch: Annotated[int, Field(ge=1)]
     counts: Annotated[int, Field(ge=0)]
 
@@ -149,14 +151,12 @@ class Session(Part):
         """
         if len(signed) != len(roster.seats):
             raise SessionError("joint_answers_missing")
-        answers = tuple(
-            _opened(text, seat.signing_key) for text, seat in zip(signed, roster.seats, strict=True)
-        )
+        answers = tuple(_opened(text, seat) for text, seat in zip(signed, roster.seats, strict=True))
         for answer, seat in zip(answers, roster.seats, strict=True):
             if answer.node != seat.node or answer.roster != roster.digest:
-                raise SessionError("joint_answer_of_another_roster")
+                raise SessionError("joint_answer_of_another_roster", seat.node)
             if answer.terms != answers[0].terms:
-                raise SessionError("joint_terms_differ")
+                raise SessionError("joint_terms_differ", seat.node)
         return cls(roster=roster, answers=answers)
 
     @property
@@ -185,17 +185,17 @@ class Session(Part):
         return self.digest.encode()
 
 
-def _opened(signed: str, key: str) -> EligibilityAnswer:
+def _opened(signed: str, seat: Seated) -> EligibilityAnswer:
     if len(signed) > LARGEST_ANSWER:
-        raise SessionError("joint_answer_unreadable")
+        raise SessionError("joint_answer_unreadable", seat.node)
     try:
-        public = OKPKey.import_key({"kty": "OKP", "crv": "Ed25519", "x": key})
+        public = OKPKey.import_key({"kty": "OKP", "crv": "Ed25519", "x": seat.signing_key})
         opened = jws.deserialize_compact(signed, public, algorithms=[ALGORITHM])
         if opened.headers().get("typ") != ANSWER_TYPE:
-            raise SessionError("joint_answer_not_signed")
+            raise SessionError("joint_answer_not_signed", seat.node)
         return EligibilityAnswer.model_validate(json.loads(opened.payload))
     except (JoseError, ValueError, TypeError, ValidationError):
-        raise SessionError("joint_answer_not_signed") from None
+        raise SessionError("joint_answer_not_signed", seat.node) from None
 
 
 def _digest(value: object) -> str:

@@ -72,7 +72,7 @@ def submit(node: Node, principal: Principal, ask: Ask, once: Once | None = None)
         agreement=question.agreement,
         purpose=question.purpose,
         sql=ask.sql,
-        question=plan.question,
+        question=plan.question + _jointly(ask.jointly_with),
         parameter_domain={name: list(values) for name, values in ask.domains.items()},
         plan_digest=plan.digest,
         versions=_versions(node, plans.custodians(plan, node.catalogue), question.agreement),
@@ -218,6 +218,16 @@ def _decide(
         return _view(node, session, decided, now)
 
     return act(node.database, once, RequestView, now, do)
+
+
+def _jointly(nodes: Sequence[str]) -> str:
+    """What a custodian has to know of a joint count, in words."""
+    if not nodes:
+        return ""
+    return (
+        f" Counted jointly by {', '.join(nodes)}: the hub learns where each of them by itself would publish, and the "
+        "joint counts; nobody learns another's part."
+    )
 
 
 def _versions(node: Node, touched: dict[str, str], agreement: str) -> dict[str, str]:

@@ -20,8 +20,9 @@ AT_A_TIME = 500
 """Cells in one statement: every engine takes as many parameters."""
 
 
-def give_keys(
+def give(
     session: Session,
+    action: AuditAction,
     release: str,
     cells: Sequence[str],
     snapshot: str,
@@ -29,12 +30,14 @@ def give_keys(
     now: datetime,
     event: AuditEvent,
 ) -> None:
-    """Record that the cells of ``release`` are counted with ``roster``, before anything of them is given.
+    """Record that keys or values (``action``) of a joint count are given, and with which roster, before they are.
+
+    ``release`` is that of the node's own round A, ``cells`` what is given of it.
 
     Raises:
         RosterTaken: one of them was counted with another roster. Roll back.
     """
-    record(session, event, AuditAction.JOINT_KEYS_GIVEN, release)
+    record(session, event, action, release)
     distinct = list(dict.fromkeys(cells))
     for start in range(0, len(distinct), AT_A_TIME):
         some = distinct[start : start + AT_A_TIME]
@@ -48,8 +51,3 @@ def give_keys(
             if cell not in known
         )
         session.flush()
-
-
-def give_values(session: Session, release: str, event: AuditEvent) -> None:
-    """Record that masked values of ``release`` are given."""
-    record(session, event, AuditAction.JOINT_VALUES_GIVEN, release)
