@@ -220,8 +220,14 @@ def main() -> None:
     arguments.add_argument("people", type=int, nargs="?", default=20_000_000)
     arguments.add_argument("--repeat", type=int, default=5)
     arguments.add_argument("--json", type=Path)
+    arguments.add_argument("--engine", choices=("duckdb", "postgresql"), default="duckdb")
     given = arguments.parse_args()
-    found = []
+    if given.engine == "postgresql":
+        from bench.postgresql import measure  # which takes its questions from here
+
+        _write(given.json, given.people, measure(given.people, given.repeat))
+        return
+    found: list[dict[str, object]] = []
     with tempfile.TemporaryDirectory() as folder:
         parquet, database = Path(folder) / "people.parquet", Path(folder) / "people.duckdb"
         make_people(given.people, parquet)
@@ -249,8 +255,12 @@ def main() -> None:
             plain.close()
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         print(f"\npeak memory of this process, making the data included: {peak:,.0f} MiB")
-    if given.json:
-        given.json.write_text(json.dumps({"people": given.people, "cases": found}, indent=2))
+    _write(given.json, given.people, found)
+
+
+def _write(path: Path | None, people: int, found: list[dict[str, object]]) -> None:
+    if path is not None:
+        path.write_text(json.dumps({"people": people, "cases": found}, indent=2))
 
 
 if __name__ == "__main__":

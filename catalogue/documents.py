@@ -45,7 +45,16 @@ def faults_of(
     model: type[BaseModel], source: Source, error: ValidationError, places: Places = MappingProxyType({})
 ) -> list[Fault]:
     """What pydantic found wrong with ``source``, in a custodian's words and in the order of the file."""
-    return sorted({_fault(model, source, detail, places) for detail in error.errors(include_url=False)})
+    details = error.errors(include_url=False)
+    # A list that is too short for want of its faulty items has no fault of its own.
+    shortened = {place[:end] for place in (detail["loc"] for detail in details) for end in range(len(place))}
+    return sorted(
+        {
+            _fault(model, source, detail, places)
+            for detail in details
+            if not (detail["type"] == "too_short" and detail["loc"] in shortened)
+        }
+    )
 
 
 def _fault(model: type[BaseModel], source: Source, detail: ErrorDetails, places: Places) -> Fault:
@@ -76,7 +85,8 @@ def _fault(model: type[BaseModel], source: Source, detail: ErrorDetails, places:
         return source.fault(
             path, f"`{name}` should be text, but YAML reads this as {_kind(given)}", "put it in quotes"
         )
-    message = detail["msg"][:1].lower() + detail["msg"][1:]
+    text = detail["msg"].removeprefix("Value error, ")
+    message = text[:1].lower() + text[1:]
     return source.fault(path, f"`{name}`: {message}" if name else message)
 
 

@@ -242,6 +242,7 @@ class SourceFault(StrEnum):
 
     UNREACHABLE = "source_unreachable"
     MISSING = "source_missing"
+    DENIED = "source_denied"
     SCHEMA = "source_schema_differs"
     CHANGED = "source_changed"
     TIMEOUT = "source_timeout"

@@ -25,6 +25,15 @@ def as_decimal(column: pa.ChunkedArray, scale: int) -> pa.ChunkedArray:
     return pa.chunked_array(chunks, type_)
 
 
+def from_text(column: pa.ChunkedArray, scale: int) -> pa.ChunkedArray:
+    """Numbers that came as text, for want of a type wide enough, as decimals.
+
+    >>> from_text(pa.chunked_array([["-1.50", None]]), 2)[0].as_py()
+    Decimal('-1.50')
+    """
+    return column.cast(pa.decimal128(38, scale))
+
+
 def _read(column: pa.ChunkedArray, how: OutputColumn) -> pa.ChunkedArray:
     if how.scale is None:
         return column.cast(pa.int64())

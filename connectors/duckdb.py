@@ -27,6 +27,7 @@ from sqlglot import exp
 
 from catalogue.catalogue import BoundDataset
 from catalogue.fragment import Fragment, RawCells, SourceError, SourceFault, Table, tables_of
+from connectors.advice import Advice, unreadable
 from connectors.cells import read_cells, read_histogram
 from connectors.expressions import columns_of, expressions_of, place
 from connectors.protocol import (
@@ -383,6 +384,9 @@ class DuckDBConnector:
             if error.fault in (SourceFault.CANCELLED, SourceFault.TIMEOUT, SourceFault.CHANGED):
                 raise
             return (fault_finding(dataset.name, error),)
+
+    def check(self, tables: Sequence[Table]) -> tuple[Advice, ...]:
+        return unreadable(self, tables)
 
     def close(self) -> None:
         self._closing.set()

@@ -42,9 +42,13 @@ def sum_(value: exp.Expr, predicate: exp.Expr | None = None) -> exp.Expr:
     return filtered(exp.Sum(this=value.copy()), predicate)
 
 
-def largest(value: exp.Expr, k: int) -> exp.Expr:
-    """A list of the k largest values, fewer where there are fewer."""
-    return exp.Max(this=value.copy(), count=number(k))
+def largest(value: exp.Expr, k: int, by: exp.Expr, *, is_key: bool) -> exp.Expr:
+    """A list of the k largest values, fewer where there are fewer. ``by`` tells entities apart, for an engine that
+    has no such aggregate and takes several passes; ``is_key`` says that it is a random number."""
+    aggregate = exp.Max(this=value.copy(), count=number(k))
+    aggregate.meta["by"] = by.copy()
+    aggregate.meta["is_key"] = is_key
+    return aggregate
 
 
 def top_of(lists: exp.Expr, k: int) -> exp.Expr:
@@ -148,7 +152,8 @@ class RowLayer(Layer):
         self.total(squares, sum_(square, predicate), "HUGEINT")
 
     def top(self, output: str, value: exp.Expr, k: int, signed: bool) -> None:
-        column = self.first(largest(magnitude(value, signed), k), Again.TOP, k)
+        key = self.rows.record_key()
+        column = self.first(largest(magnitude(value, signed), k, key, is_key=True), Again.TOP, k)
         self.outputs[output] = self.combined(column.name, Again.TOP, k)
         self.singles[output] = column.copy()
 
@@ -190,7 +195,8 @@ class EntityLayer(Layer):
 
     def top(self, output: str, value: exp.Expr, k: int, signed: bool) -> None:
         total = self.first(sum_(value), Again.SUM)
-        self.outputs[output] = largest(magnitude(total, signed), k)
+        entity = exp.column("entity")
+        self.outputs[output] = largest(magnitude(total, signed), k, entity, is_key=False)
 
     def exists(self) -> exp.Expr:
         return exp.GT(this=count(), expression=number(0))

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from catalogue.catalogue import BoundDataset
 from catalogue.fragment import Fragment, RawCells, Table
+from connectors.advice import Advice
 
 
 class TypeKind(StrEnum):
@@ -129,6 +130,9 @@ class Connector(Protocol):
 
         An empty tuple means that fragments of this dataset compute what they say.
         """
+
+    def check(self, tables: Sequence[Table]) -> tuple[Advice, ...]:
+        """What of the source's set-up is wrong or unwise, for datasets that stand in these tables."""
 
     def close(self) -> None:
         """Let go of the source. Runs under way end as cancelled."""

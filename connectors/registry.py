@@ -18,6 +18,7 @@ from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
+from connectors.key_table import Loading
 from connectors.protocol import Connector
 
 GROUP = "federation.connectors"
@@ -46,10 +47,12 @@ class Surroundings:
 
 @dataclass(frozen=True)
 class ConnectorKind(Generic[S]):
-    """An engine. ``open`` must not wait for the source: a source that is away fails its runs, not the node."""
+    """An engine. ``open`` must not wait for the source: a source that is away fails its runs, not the node.
+    ``loading`` says how a table of record keys is filled there."""
 
     settings: type[S]
     open: Callable[[S, Surroundings], Connector]
+    loading: Loading
 
 
 class KindUnusable(Exception):

@@ -66,11 +66,13 @@ WEIGHTED_SQUARE_LIMIT = 10**30
 
 @dataclass(frozen=True, slots=True)
 class OutputColumn:
-    """A column of the result: int64, or a whole number of 10^-scale to be read as decimal or double."""
+    """A column of the result: int64, or a number to be read as decimal or double. It comes as a whole number of
+    10^-scale, or ``as_stored`` as the decimal that it is."""
 
     name: str
     scale: int | None = None
     double: bool = False
+    as_stored: bool = False
 
 
 @dataclass(frozen=True)
@@ -162,7 +164,8 @@ class _Renderer:
 
     def _decimal(self, name: str, scale: int, *, zero: str | None = "HUGEINT", double: bool = False) -> None:
         """A decimal column; ``zero`` is the type of the zero that stands for no rows, if anything does."""
-        self.columns.append(OutputColumn(name, scale, double))
+        as_stored = zero is not None and zero != "HUGEINT"
+        self.columns.append(OutputColumn(name, scale, double, as_stored))
         column = exp.column(name)
         value = exp.func("COALESCE", column, cast(number(0), zero)) if zero is not None else column
         self.final.append(named(value, name))
@@ -239,10 +242,10 @@ class _Renderer:
             loose = units.rows.value_without(loose, self.holding)
         units.top(lists[0], loose, stat.top, measure.signed)
         for rank in range(1, stat.top + 1):
-            name = f"{stat.id}_top{rank}"
-            self.columns.append(OutputColumn(name, measure.decimals))
+            name, type_ = f"{stat.id}_top{rank}", units.rows.total_type(measure)
+            self.columns.append(OutputColumn(name, measure.decimals, as_stored=type_ != "HUGEINT"))
             largest = exp.func("LIST_EXTRACT", joined_top(lists, stat.top), number(rank))
-            total = cast(exp.func("COALESCE", largest, number(0)), units.rows.total_type(measure))
+            total = cast(exp.func("COALESCE", largest, number(0)), type_)
             self.final.append(named(total, name))
 
     def _weighted(self, stat: Magnitude, value: exp.Expr) -> None:

@@ -155,6 +155,11 @@ class _Checks:
             exp.LT(this=whole.copy(), expression=number(0)),
             exp.GTE(this=whole.copy(), expression=number(RECORD_KEY_MODULUS)),
         )
+        broken = exp.NEQ(
+            this=try_cast(record_key.copy(), "DOUBLE"), expression=try_cast(whole.copy(), "DOUBLE")
+        )
+        detail = "a record key is no whole number"
+        self._any_row(FindingKind.WRONG_TYPE, "record_key", detail, broken)
         detail = f"a record key is not in [0, {RECORD_KEY_MODULUS})"
         self._any_row(FindingKind.RECORD_KEY_RANGE, "record_key", detail, outside)
         if not unit.row_is_unit:

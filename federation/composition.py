@@ -7,15 +7,19 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from catalogue.fragment import Fragment, SourceError
+from connectors.advice import Advice
+from connectors.expressions import columns_of
+from connectors.key_table import KeyTable, key_table_sql
 from connectors.protocol import Connector, Finding
 from connectors.registry import Surroundings, kind_of
+from connectors.verify import source_table
 from federation.audit.chain import append, head
 from federation.audit.events import AuditAction, AuditEvent, Detail
 from federation.configuration import Configuration, read_configuration, read_settings
@@ -33,10 +37,13 @@ from federation.service.compiling import CompilerPool
 from federation.service.node import Node
 from federation.settings import Settings
 from federation.state.database import Database
+from federation.state.errors import PrivateFileError
 from federation.state.idempotency import forget_before
 from federation.state.lock import NodeLock
 from federation.state.releases import referenced_digests
 from federation.state.secrets import load_secrets, named_secret
+from federation.wire.exchange_key import ExchangeKey
+from federation.wire.wire import Wire, build_wire
 from policies.protect import NoiseKey
 
 DATABASE = "node.sqlite"
@@ -91,6 +98,31 @@ def check_data(configuration: Configuration) -> Iterator[tuple[str, tuple[Findin
             yield name, connector.verify(dataset, related, deadline=deadline, cancel=threading.Event())
 
 
+def check_source(configuration: Configuration, name: str) -> tuple[Advice, ...]:
+    """What of a source's set-up is wrong or unwise, for the datasets that it holds."""
+    tables = [
+        source_table(dataset)
+        for dataset in configuration.catalogue.datasets.values()
+        if dataset.document.source.connector == name
+    ]
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(TemporaryDirectory(prefix="federation-check-")))
+        try:
+            connector = _open(configuration, name, folder, os.environ)
+        except PrivateFileError as error:
+            return (Advice(True, str(error), "write the secret where the node finds it"),)
+        stack.callback(connector.close)
+        return connector.check(tables)
+
+
+def key_statements(configuration: Configuration, dataset: str) -> str:
+    """The statements that give a dataset record keys, in the dialect of its source."""
+    document = configuration.catalogue.datasets[dataset].document
+    kind = kind_of(configuration.settings.sources[document.source.connector].kind)
+    unit = columns_of(document.unit.expression)[0]
+    return key_table_sql(KeyTable(dataset, document.source.location, unit), kind.loading)
+
+
 def import_secret(directory: Path, environment: Mapping[str, str] | None = None) -> bytes:
     """The secret that record keys are made with; a directory that nobody has served yet is given one.
 
@@ -107,6 +139,43 @@ def import_secret(directory: Path, environment: Mapping[str, str] | None = None)
         directory / secrets, os.environ if environment is None else environment, first_start=first_start
     )
     return found.key_secret.reveal()
+
+
+def own_keys(
+    configuration: Configuration, environment: Mapping[str, str] | None = None
+) -> tuple[SigningKey, ExchangeKey]:
+    """The keys whose public parts peers are told; a directory that nobody has served yet is given them.
+
+    Raises:
+        PrivateFileError: a key is missing, damaged or readable by others.
+    """
+    settings = configuration.settings
+    secrets_dir = configuration.path(settings.secrets_dir)
+    first_start = not (configuration.path(settings.state_dir) / DATABASE).exists()
+    named = os.environ if environment is None else environment
+    return (
+        SigningKey.load(secrets_dir, named, first_start=first_start),
+        ExchangeKey.load(secrets_dir, named, first_start=first_start),
+    )
+
+
+@contextmanager
+def wire_alone(configuration: Configuration) -> Iterator[Wire]:
+    """What a node speaks with, beside the node itself or without it: to ask peers, not to answer them.
+
+    Raises:
+        StateError: a key or the database can't be used.
+    """
+    # All secrets at once: what is recorded here would make the node take its first start for a later one.
+    import_secret(configuration.directory)
+    signing_key, exchange_key = own_keys(configuration)
+    database = Database.open(configuration.path(configuration.settings.state_dir) / DATABASE)
+    try:
+        yield build_wire(
+            configuration.settings, signing_key, exchange_key, database, lambda: datetime.now(UTC)
+        )
+    finally:
+        database.close()
 
 
 def _assemble(
@@ -127,6 +196,7 @@ def _assemble(
     secrets_dir = configuration.path(settings.secrets_dir)
     secrets = load_secrets(secrets_dir, environment, first_start=first_start)
     signing_key = SigningKey.load(secrets_dir, environment, first_start=first_start)
+    exchange_key = ExchangeKey.load(secrets_dir, environment, first_start=first_start)
     files = ReleaseStore(state)
     files.sweep(named)
     connectors: dict[str, Connector] = {}
@@ -160,6 +230,7 @@ def _assemble(
         key_epoch=secrets.key_epoch,
         authenticator=identity,
         token_issuer=identity,
+        wire=build_wire(settings, signing_key, exchange_key, database, clock),
         clock=clock,
         render=partial(_render, connectors),
         close=stack.pop_all().close,

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.postgresql import NO_SERVER
+
 REFERENCE_VARIABLE = "FEDERATION_REFERENCE_DATA"
 _DEFAULT_REFERENCE = Path(__file__).resolve().parents[2] / "shared" / "data"
 _NO_REFERENCE = f"reference data is not here: set {REFERENCE_VARIABLE} to its folder"
@@ -41,3 +43,6 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> Iterat
     ]
     reason = f" ({_NO_REFERENCE})" if skipped else ""
     terminalreporter.write_line(f"reference tests skipped: {len(skipped)}{reason}")
+    without = [r for r in terminalreporter.stats.get("skipped", []) if NO_SERVER in str(r.longrepr)]
+    if without:
+        terminalreporter.write_line(f"tests on a PostgreSQL server skipped: {len(without)} ({NO_SERVER})")

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field, StringConstraints
 
 from connectors.duckdb import DuckDBConnector
+from connectors.key_table import Loading
 from connectors.protocol import Connector
 from connectors.registry import ConnectorKind, SourceSettings, Surroundings
 from connectors.sources import DatabaseSource, FileSource
@@ -43,4 +44,6 @@ def open_duckdb(settings: DuckDBSettings, surroundings: Surroundings) -> Connect
     )
 
 
-KIND = ConnectorKind(DuckDBSettings, open_duckdb)
+LOADING = Loading("COPY ({query}) TO '{file}' (HEADER);", "COPY {table} FROM '{file}' (HEADER);")
+
+KIND = ConnectorKind(DuckDBSettings, open_duckdb, LOADING)

@@ -6,7 +6,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Annotated
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
 from federation.api.examples import DIGEST, SQL
 from federation.service.questions import Ask
@@ -16,7 +16,18 @@ Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max
 Short = Annotated[str, StringConstraints(min_length=1, max_length=64)]
 Digest = Annotated[str, StringConstraints(max_length=71)]
 ParameterName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,62}$")]
-Value = Annotated[str, StringConstraints(max_length=256)] | int | Decimal
+
+
+def _no_truth(value: object) -> object:
+    """JSON's true would be read as the number 1."""
+    if isinstance(value, bool):
+        raise ValueError("true and false are no values")
+    return value
+
+
+Value = Annotated[
+    Annotated[str, StringConstraints(max_length=256)] | int | Decimal, BeforeValidator(_no_truth)
+]
 
 
 class Body(BaseModel):

@@ -25,6 +25,7 @@ from federation.state.errors import (
     StateUnavailable,
     TransitionNotAllowed,
 )
+from federation.wire.envelope import MessageRefused
 
 MEDIA_TYPE = "application/problem+json"
 CONTENT = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
@@ -39,6 +40,7 @@ STATUS: Mapping[ServiceCode, HTTPStatus] = {
     ServiceCode.IDEMPOTENCY_KEY_REUSED: HTTPStatus.UNPROCESSABLE_ENTITY,
     ServiceCode.INTERNAL_ERROR: HTTPStatus.INTERNAL_SERVER_ERROR,
     ServiceCode.INVALID_REQUEST: HTTPStatus.UNPROCESSABLE_ENTITY,
+    ServiceCode.MESSAGE_REFUSED: HTTPStatus.FORBIDDEN,
     ServiceCode.METHOD_NOT_ALLOWED: HTTPStatus.METHOD_NOT_ALLOWED,
     ServiceCode.NOT_ACCEPTABLE: HTTPStatus.NOT_ACCEPTABLE,
     ServiceCode.NOT_AUTHENTICATED: HTTPStatus.UNAUTHORIZED,
@@ -62,6 +64,7 @@ TITLES: Mapping[ServiceCode, str] = {
     ServiceCode.IDEMPOTENCY_KEY_REUSED: "The Idempotency-Key belongs to another request",
     ServiceCode.INTERNAL_ERROR: "Something went wrong at the node",
     ServiceCode.INVALID_REQUEST: "The request has mistakes",
+    ServiceCode.MESSAGE_REFUSED: "The message of another node is not accepted",
     ServiceCode.METHOD_NOT_ALLOWED: "The method is not allowed here",
     ServiceCode.NOT_ACCEPTABLE: "None of the accepted formats is offered",
     ServiceCode.NOT_AUTHENTICATED: "This needs a valid token",
@@ -202,16 +205,24 @@ def install(app: FastAPI) -> None:
         challenge = {"WWW-Authenticate": f'Bearer error="invalid_token", error_description="{error}"'}
         return problem(request.url.path, ServiceCode.NOT_AUTHENTICATED, str(error), (fault,), challenge)
 
+    @app.exception_handler(MessageRefused)
+    async def _message(request: Request, error: MessageRefused) -> JSONResponse:
+        faults = (Fault(str(error.fault), error.fault.meaning),)
+        return problem(request.url.path, ServiceCode.MESSAGE_REFUSED, error.fault.meaning, faults)
+
     @app.exception_handler(RequestValidationError)
     async def _validation(request: Request, error: RequestValidationError) -> JSONResponse:
-        faults = tuple(_validation_fault(item) for item in error.errors())
+        # Where a value may be of several types, each type that it is not is one error at the same place.
+        faults = tuple(dict.fromkeys(_validation_fault(item) for item in error.errors()))
         detail = "; ".join(fault.message for fault in faults)
         return problem(request.url.path, ServiceCode.INVALID_REQUEST, detail, faults)
 
     @app.exception_handler(HTTPException)
     async def _http(request: Request, error: HTTPException) -> JSONResponse:
         code = _BY_STATUS.get(error.status_code, ServiceCode.INTERNAL_ERROR)
-        return problem(request.url.path, code, TITLES[code].lower(), headers=error.headers)
+        # The framework answers 400 for one thing alone: a body that it can't decode, or that is nested too deeply.
+        detail = _UNREADABLE if error.status_code == HTTPStatus.BAD_REQUEST else TITLES[code].lower()
+        return problem(request.url.path, code, detail, headers=error.headers)
 
     @app.exception_handler(StateError)
     async def _state(request: Request, error: StateError) -> JSONResponse:
@@ -258,11 +269,18 @@ def _validation_fault(item: Mapping[str, Any]) -> Fault:
     kind, place = str(item["type"]), item["loc"]
     if kind == "json_invalid":
         return Fault(f"invalid_{kind}", f"the body is not JSON, from character {place[-1]} on")
+    text = _IN_WORDS.get(kind, item["msg"])
+    if place[:2] == ("body", "parameters") and len(place) >= VALUE_STEPS and place[-1] != "[key]":
+        # Further steps name the types that a value may have, or the item of a list of values.
+        place, kind, text = place[:VALUE_STEPS], "value", _VALUE
     pointer = "/" + "/".join(str(step) for step in place[1:]) if place and place[0] == "body" else None
     name = ".".join(str(step) for step in place[1:]) or str(place[0])
-    return Fault(f"invalid_{kind}", f"{name}: {_IN_WORDS.get(kind, item['msg'])}", pointer=pointer)
+    return Fault(f"invalid_{kind}", f"{name}: {text}", pointer=pointer)
 
 
+VALUE_STEPS = len(("body", "parameters", "name"))
+_VALUE = "should be a text, a number, or where a request gives its domain a list of them"
+_UNREADABLE = "the body is not JSON in UTF-8, or is nested too deeply"
 _IN_WORDS = {"missing": "is missing", "extra_forbidden": "there is no such field"}
 """Where the library's own words speak of its machinery."""
 

@@ -89,7 +89,7 @@ class CellSelect:
             guards=guards_of(where, blocks, table, builder, weighted),
             partitions=partitions_of(blocks, where, table, predicates.refs),
         )
-        check_cell_query(query, profile, self._select, self._sql)
+        check_cell_query(query, profile, predicates.refs, self._select, self._sql)
         for key in dict.fromkeys(predicates.snapped):
             self._compiler.effects.append(("grid", f"a condition on {key} was moved to its declared grid"))
         self._compiler.queries.append(query)

@@ -184,7 +184,7 @@ def is_adhoc(ref: object, leaves: LeafSet) -> bool:
     if isinstance(ref, DimensionRef):
         single_bin = ref.dimension.codelist is not None and len(leaves) == 1
         return not single_bin and leaves.mask not in ref.dimension.free_masks
-    return isinstance(ref, MemberRef) and ref.adhoc and not leaves.is_full
+    return isinstance(ref, MemberRef) and ref.conditions > 0 and not leaves.is_full
 
 
 def _comparable(value: object) -> object:

@@ -11,7 +11,7 @@ from policies.boxes import is_empty
 from policies.compiler.atoms import AtomTable
 from policies.compiler.errors import refuse
 from policies.compiler.keys import is_adhoc
-from policies.compiler.refs import Refs
+from policies.compiler.refs import MemberRef, Refs
 from policies.plan import Box, CellQuery, GridBlock
 from policies.refusals import Code
 
@@ -40,10 +40,10 @@ def _depth(boxes: Sequence[Box]) -> int:
     return max(sum(not is_empty(box & other) for other in boxes) for box in boxes)
 
 
-def check_cell_query(query: CellQuery, profile: Profile, select: exp.Select, sql: str) -> None:
+def check_cell_query(query: CellQuery, profile: Profile, refs: Refs, select: exp.Select, sql: str) -> None:
     """Raise RefusalError for a query beyond the limits of its profile."""
     limits = profile.limits
-    most = max((len(_dimensions(query, block)) for block in query.blocks), default=0)
+    most = max((_fineness(query, block, refs) for block in query.blocks), default=0)
     if most > limits.maximum_dimensions:
         raise refuse(
             Code.TOO_MANY_DIMENSIONS,
@@ -73,6 +73,12 @@ def check_cell_query(query: CellQuery, profile: Profile, select: exp.Select, sql
         )
     if is_exact(profile):
         _check_exact(query, profile, select, sql)
+
+
+def _fineness(query: CellQuery, block: GridBlock, refs: Refs) -> int:
+    """How many dimensions cut a cell. A membership cuts by all that its own conditions name."""
+    found = (refs.dimension(name) for name in _dimensions(query, block))
+    return sum(max(1, ref.conditions) if isinstance(ref, MemberRef) else 1 for ref in found)
 
 
 def _dimensions(query: CellQuery, block: GridBlock) -> set[str]:

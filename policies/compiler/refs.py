@@ -38,11 +38,16 @@ class DimensionRef:
 
 @dataclass(frozen=True)
 class MemberRef:
-    """A two-valued dimension: whether a unit occurs in another dataset (leaf 0 no, leaf 1 yes)."""
+    """A two-valued dimension: whether a unit occurs in another dataset (leaf 0 no, leaf 1 yes).
+
+    ``conditions`` says how many dimensions of that dataset its rows are held to. Without any, both answers are nodes
+    that a custodian can review. With some, whoever asks made the set: "not found" is then all but those who meet them,
+    as fine as conditions of that dataset and of all that it is joined to can cut.
+    """
 
     key: str
     membership: Membership
-    adhoc: bool
+    conditions: int
     title: str
 
 

@@ -9,12 +9,11 @@ from sqlglot import exp
 
 from catalogue.fragment import Field, Membership
 from catalogue.models import Profile
-from policies.compiler.errors import refuse
+from policies.compiler.errors import another_unit, refuse
 from policies.compiler.fragments import FragmentBuilder, table_of
 from policies.compiler.jurisdiction import JurisdictionPass
-from policies.compiler.keys import is_adhoc
 from policies.compiler.predicates import Predicates
-from policies.compiler.refs import MEMBER, MemberRef, OtherRef, Refs, column, key_of
+from policies.compiler.refs import MEMBER, Kind, MeasureRef, MemberRef, OtherRef, Refs, column, key_of
 from policies.compiler.relations import UnitRelation, union_inside
 from policies.context import Context
 from policies.plan import Box
@@ -48,6 +47,8 @@ class Memberships:
         if len(region) != 1:
             raise self._refused(node)
         box = region[0]
+        if not (here.kind is Kind.UNIT and there.kind is Kind.UNIT):
+            self._check_measures(box, inner.refs, node)
         JurisdictionPass(self.context, inner.refs, self.sql).check(box)
         builder = FragmentBuilder(self.context.catalogue, inner.base, inner.refs, self.profile)
         conditions = builder.conditions(box)
@@ -64,10 +65,17 @@ class Memberships:
         )
         key_text = f"{here.key} in {inner.base.name}.{there.name}:{canonical(box)}"
         digest = hashlib.sha256(key_text.encode()).hexdigest()[:12]
-        adhoc = any(is_adhoc(inner.refs.dimension(name), leaves) for name, leaves in box.sets)
         title = f"found in {inner.base.document.title}"
-        ref = MemberRef(f"@member.{inner.base.name}.{digest}", membership, adhoc, title)
+        ref = MemberRef(f"@member.{inner.base.name}.{digest}", membership, len(box.sets), title)
         return column(refs.add(ref), MEMBER)
+
+    def _check_measures(self, box: Box, refs: Refs, node: exp.Expr) -> None:
+        """Refuse conditions on the numbers of another unit: the many who belong to one employer would say in which
+        bin its turnover is, however many they are."""
+        for name, _ in box.sets:
+            ref = refs[name]
+            if isinstance(ref, MeasureRef):
+                raise another_unit(ref.name, ref.dataset.name, node, self.sql)
 
     def nullable(self, node: exp.Expr, refs: Refs) -> bool:
         """Whether an identifier may be null, by itself or because a join found no partner."""

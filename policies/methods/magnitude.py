@@ -25,8 +25,15 @@ Mask = npt.NDArray[np.bool_]
 _INT64_MAX = np.iinfo(np.int64).max
 
 
-def perturb_sum(total: Floats, largest: Floats, u: Floats, table: PTable, delta: float) -> Floats:
-    """The basic method: total + delta * largest * v.
+def perturb_sum(
+    total: Floats,
+    largest: Floats,
+    u: Floats,
+    table: PTable,
+    delta: float,
+    between: Floats | float = 0.5,
+) -> Floats:
+    """The basic method: total + delta * largest * (v + between - 1/2).
 
     v is looked up at the position a = |total| / (delta * largest), capped at the table's last row and interpolated
     between rows; intervals are open below and closed above here (Handbook 4.6), unlike those of counts.
@@ -36,6 +43,10 @@ def perturb_sum(total: Floats, largest: Floats, u: Floats, table: PTable, delta:
     contribution. A total of contributions of one sign keeps its sign, as v never falls below -a. A total smaller than
     its largest contribution has contributions of both signs: its size says nothing about how well they hide each
     other, so it gets the noise of the last, symmetric row. Cells without contributions stay as they are.
+
+    ``between`` in [0, 1), from a look-up of its own, makes the noise continuous. With the table's whole numbers alone
+    a total has a handful of possible values, and who knows the other contributions could tell to the digit which of
+    them it is. At 1/2 the method is the Handbook's, for comparison.
     Never show the result itself: see ``rounded_mean``.
     """
     if not 0 < delta <= 1:
@@ -43,7 +54,8 @@ def perturb_sum(total: Floats, largest: Floats, u: Floats, table: PTable, delta:
     width = delta * np.abs(largest)
     position = np.divide(np.abs(total), width, out=np.zeros_like(width), where=width > 0)
     position = np.where(np.abs(total) < np.abs(largest), np.inf, position)
-    noise = table.interpolated_noise(position, u, Interval.CLOSED_ABOVE)
+    noise = table.interpolated_noise(position, u, Interval.CLOSED_ABOVE) + (between - 0.5)
+    noise = np.maximum(noise, -position)
     return total + np.where(total < 0, -1.0, 1.0) * width * noise
 
 
@@ -150,7 +162,9 @@ class Moments:
     most: Floats | float = 1.0
 
 
-def perturbed_variance(moments: Moments, u: Floats, table: PTable, delta: float) -> Floats:
+def perturbed_variance(
+    moments: Moments, u: Floats, table: PTable, delta: float, between: Floats | float = 0.5
+) -> Floats:
     """The sample variance (divisor n - 1) with the basic method applied to the squared deviations from the mean.
 
     A value contributes (x - mean)**2, the largest being max(|high - mean|, |mean - low|)**2; the largest contribution
@@ -164,5 +178,6 @@ def perturbed_variance(moments: Moments, u: Floats, table: PTable, delta: float)
     largest = np.maximum(np.abs(moments.high - mean), np.abs(mean - moments.low)) ** 2
     # Rounding errors of the subtraction must not make the parts greater than their sum.
     deviations = np.maximum(deviations, largest)
-    perturbed = perturb_sum(deviations, np.minimum(largest * moments.most, deviations), u, table, delta)
+    width = np.minimum(largest * moments.most, deviations)
+    perturbed = perturb_sum(deviations, width, u, table, delta, between)
     return np.where(several, np.maximum(perturbed, 0.0) / (n - 1), np.nan)

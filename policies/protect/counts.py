@@ -41,7 +41,7 @@ class Measured:
 @dataclass(frozen=True)
 class Contributors:
     """The contributors of a statistic. ``n`` is their perturbed number, on which every threshold is judged, with
-    true second units beside it; ``below`` the cells with too few, ``one_class`` those in a row of one category."""
+    perturbed second units beside it; ``below`` the cells with too few, ``one_class`` those in a row of one category."""
 
     n: Integers
     below: Mask
@@ -72,7 +72,10 @@ def contributors(at: Measured, statistic: str, structural: Mask) -> Contributors
     if at.query.fragment.second_unit is None:
         rule = replace(rule, minimum_second_units=None)
     elif rule.minimum_second_units is not None:
+        # A threshold on their true number would tell by [c] whether one person has the third employer.
         second = at.cells.integers(f"{statistic}_second")
+        u = at.rules.uniform(at.rules.counts, "second units", at.cells.integers(f"{statistic}_key"))
+        second = second + at.rules.counts.noise(second, u)
     below = below_minimum(n, rule, second=second, structural=structural)
     return Contributors(n, below, _one_class(at, n, below))
 
@@ -137,8 +140,9 @@ def _rows(at: Measured, statistic: Magnitude, n: Integers) -> Integers:
     """Perturbed rows by the basic method, the largest unit's rows being the largest contribution."""
     total, largest = at.cells.floats(f"{statistic.id}_sum"), at.cells.floats(f"{statistic.id}_top1")
     key = at.cells.integers(f"{statistic.id}_key")
-    u = at.rules.uniform(at.rules.magnitudes, f"sum/{statistic.measure.name}", key)
-    perturbed = perturb_sum(total, largest, u, at.rules.magnitudes, at.rules.delta)
+    domain = f"sum/{statistic.measure.name}"
+    u, between = at.rules.uniform(at.rules.magnitudes, domain, key), at.rules.between(domain, key)
+    perturbed = perturb_sum(total, largest, u, at.rules.magnitudes, at.rules.delta, between)
     return np.where(n == 0, 0, whole(round_to_step(perturbed, WHOLE), statistic.id))
 
 

@@ -57,7 +57,7 @@ def magnitude(
     if atom.kind in (AtomKind.VARIANCE, AtomKind.STDDEV):
         numbers, least = _spread(at, atom, statistic, counting, who), 2
     else:
-        mean = _mean(at, atom, statistic, who)
+        mean = _mean(at, atom, statistic, counting, who)
         numbers, least = _sum(at, atom, statistic, mean, counted) if atom.kind is AtomKind.SUM else mean, 1
     enough = counted.values >= least
     shown = show(numbers, atom, counted, withheld=withheld, doubtful=doubtful, enough=enough)
@@ -82,11 +82,17 @@ def show(
     return Shown(rescaled(numbers, atom), atom.decimals, status, counted.contributors.n > 0)
 
 
-def _mean(at: Measured, atom: Atom, statistic: Magnitude, who: Contributors) -> FixedPoint:
-    """The perturbed sum over the true number of values; 0 where, as far as can be shown, all contributions are."""
+def _mean(
+    at: Measured, atom: Atom, statistic: Magnitude, counting: Tally | Magnitude, who: Contributors
+) -> FixedPoint:
+    """The perturbed sum over the true number of values; 0 where, as far as can be shown, all contributions are.
+
+    Whoever has a value picks the noise, with those whose value is zero: if contributors alone picked it, a mean over
+    them and one over more people would share a numerator, and their ratio would be that of two true counts.
+    """
     present = at.cells.integers(f"{statistic.id}_present").astype(np.float64)
     total = at.cells.floats(f"{statistic.id}_sum")
-    noise = _perturbed(at, statistic, total) - total
+    noise = _perturbed(at, statistic, counting, total) - total
     if atom.weighted:
         weight = at.cells.floats(f"{statistic.id}_w")
         noise *= np.divide(weight, present, out=np.zeros_like(weight), where=present > 0)
@@ -98,11 +104,12 @@ def _mean(at: Measured, atom: Atom, statistic: Magnitude, who: Contributors) -> 
     )
 
 
-def _perturbed(at: Measured, statistic: Magnitude, total: Floats) -> Floats:
+def _perturbed(at: Measured, statistic: Magnitude, counting: Tally | Magnitude, total: Floats) -> Floats:
     largest = at.cells.floats(f"{statistic.id}_top1")
-    key = at.cells.integers(f"{statistic.id}_key")
-    u = at.rules.uniform(at.rules.magnitudes, f"sum/{statistic.measure.name}", key)
-    return perturb_sum(total, largest, u, at.rules.magnitudes, at.rules.delta)
+    key = at.cells.integers(f"{counting.id}_key")
+    domain = f"sum/{statistic.measure.name}"
+    u, between = at.rules.uniform(at.rules.magnitudes, domain, key), at.rules.between(domain, key)
+    return perturb_sum(total, largest, u, at.rules.magnitudes, at.rules.delta, between)
 
 
 def _sum(at: Measured, atom: Atom, statistic: Magnitude, mean: FixedPoint, counted: Counted) -> FixedPoint:
@@ -138,9 +145,10 @@ def _spread(
     )
     present = at.cells.integers(f"{statistic.id}_present")
     moments = Moments(present, total, squares, low, high, most)
-    key = at.cells.integers(f"{statistic.id}_key")
-    u = at.rules.uniform(at.rules.magnitudes, f"variance/{statistic.measure.name}", key)
-    variance = perturbed_variance(moments, u, at.rules.magnitudes, at.rules.delta)
+    key = at.cells.integers(f"{counting.id}_key")
+    domain = f"variance/{statistic.measure.name}"
+    u, between = at.rules.uniform(at.rules.magnitudes, domain, key), at.rules.between(domain, key)
+    variance = perturbed_variance(moments, u, at.rules.magnitudes, at.rules.delta, between)
     variance = np.where((who.n == 0) & (moments.n >= 2), 0.0, variance)
     if atom.kind is AtomKind.STDDEV:
         rounded = round_to_step(np.sqrt(variance), _step(at, atom, statistic))

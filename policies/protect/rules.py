@@ -116,6 +116,12 @@ class Rules:
             return np.zeros(cell_key.shape)
         return noise_uniform(self.noise.secret, f"{self.noise.epoch}/{domain}", cell_key, index)
 
+    def between(self, domain: str, cell_key: Integers) -> Floats:
+        """Where magnitudes lie between the whole numbers of their table, 1/2 being on them: see ``perturb_sum``."""
+        if self.magnitudes is NO_NOISE:
+            return np.full(cell_key.shape, 0.5)
+        return self.uniform(self.magnitudes, domain, cell_key, 1)
+
     def zeroed(self, count: Integers) -> Integers:
         """Counts of units with those under ``zero_below`` as 0: from here on they are empty cells."""
         threshold = self.profile.rounding.zero_below

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import duckdb
 import numpy as np
@@ -16,6 +17,7 @@ import pyarrow.parquet as pq
 
 from catalogue.fragment import Column, Field, Grid, Join, Measure, Table
 from connectors.duckdb import DuckDBConnector
+from connectors.protocol import Connector
 from connectors.sources import DatabaseSource, FileSource
 
 T = TypeVar("T")
@@ -112,8 +114,48 @@ MEASURES = (
 )
 
 
-class Market:
-    """The tables in one format, with a connector on them."""
+class Market(ABC):
+    """The tables in one engine, with a connector on them.
+
+    ``exceptions`` are the expressions of EXPRESSIONS that the engine declines, each with its reason: fragments for
+    it do without them, and a test holds that they are refused.
+    """
+
+    exceptions: ClassVar[Mapping[str, str]] = {}
+    connector: Connector
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        return tuple(column for column in COLUMNS if column.field.expression not in self.exceptions)
+
+    @property
+    def measures(self) -> tuple[Measure, ...]:
+        return tuple(m for m in MEASURES if m.field is None or m.field.expression not in self.exceptions)
+
+    def location(self, name: str) -> str:
+        """Where a table stands in the source."""
+        return name
+
+    def table(self, name: str) -> Table:
+        return Table("data", self.location(name), name)
+
+    def employer_join(self) -> Join:
+        return Join(("employer",), self.table("employers"), "employer", "emp_id")
+
+    def write(self, **tables: tuple[pa.Schema, list[dict[str, Any]]]) -> None:
+        for name, (schema, rows) in tables.items():
+            self.store(name, pa.Table.from_pylist(rows, schema))
+
+    @abstractmethod
+    def store(self, name: str, table: pa.Table) -> None:
+        """Put a table there, in the place of what bears its name."""
+
+    def close(self) -> None:
+        self.connector.close()
+
+
+class DuckDBMarket(Market):
+    """Files of one format in a folder, or a DuckDB database."""
 
     def __init__(self, format_: str, folder: Path) -> None:
         self.format, self.folder = format_, folder
@@ -122,16 +164,8 @@ class Market:
             threads=2,
         )
 
-    def table(self, name: str) -> Table:
-        suffix = {"parquet": ".parquet", "csv": ".csv", "arrow": ".arrow"}.get(self.format, "")
-        return Table("data", name + suffix, name)
-
-    def employer_join(self) -> Join:
-        return Join(("employer",), self.table("employers"), "employer", "emp_id")
-
-    def write(self, **tables: tuple[pa.Schema, list[dict[str, Any]]]) -> None:
-        for name, (schema, rows) in tables.items():
-            self.store(name, pa.Table.from_pylist(rows, schema))
+    def location(self, name: str) -> str:
+        return name + {"parquet": ".parquet", "csv": ".csv", "arrow": ".arrow"}.get(self.format, "")
 
     def store(self, name: str, table: pa.Table) -> None:
         path = self.folder / self.table(name).location

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -23,26 +22,22 @@ from catalogue.fragment import (
     Grid,
     Histogram,
     Magnitude,
+    Measure,
     Membership,
     MembershipAxis,
     RawCells,
+    SourceError,
+    SourceFault,
     Tally,
 )
 from catalogue.leaves import LeafSet
 from catalogue.merge import merge
 from connectors import keys
 from tests.connectors import labour
-from tests.connectors.labour import Market
+from tests.connectors.labour import DuckDBMarket, Market
 from tests.connectors.oracle import Oracle
 
 UNITS = 25
-
-
-@pytest.fixture(params=labour.FORMATS)
-def market(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Market]:
-    market = Market(request.param, tmp_path)
-    yield market
-    market.connector.close()
 
 
 @st.composite
@@ -52,8 +47,8 @@ def leaf_sets(draw: st.DrawFn, column: Column) -> LeafSet:
 
 
 @st.composite
-def conditions(draw: st.DrawFn) -> Condition:
-    column = draw(st.sampled_from(labour.COLUMNS))
+def conditions(draw: st.DrawFn, market: Market) -> Condition:
+    column = draw(st.sampled_from(market.columns))
     return Condition(column, draw(leaf_sets(column)))
 
 
@@ -72,7 +67,7 @@ def axes(draw: st.DrawFn, market: Market) -> Axis | MembershipAxis:
                 membership.table, (), membership.from_field, membership.to_column, membership.where, True
             )
         )
-    column = draw(st.sampled_from(labour.COLUMNS))
+    column = draw(st.sampled_from(market.columns))
     size = len(column.values)
     kind = draw(st.sampled_from(("leaves", "parts")))
     if kind == "leaves":
@@ -82,13 +77,15 @@ def axes(draw: st.DrawFn, market: Market) -> Axis | MembershipAxis:
 
 
 def where_clauses(market: Market, most: int) -> st.SearchStrategy[tuple[Condition | Membership, ...]]:
-    return st.lists(st.one_of(conditions(), conditions(), memberships(market)), max_size=most).map(tuple)
+    return st.lists(
+        st.one_of(conditions(market), conditions(market), memberships(market)), max_size=most
+    ).map(tuple)
 
 
 @st.composite
 def statistics(draw: st.DrawFn, market: Market, number: int) -> Tally | Magnitude | Histogram:
     where = draw(where_clauses(market, 1))
-    measure = draw(st.sampled_from(labour.MEASURES))
+    measure = draw(st.sampled_from(market.measures))
     match draw(st.sampled_from(("tally", "magnitude", "histogram"))):
         case "tally":
             return Tally(f"s{number}", where, draw(st.sampled_from((None, measure))))
@@ -182,11 +179,10 @@ def test_generated_fragments_agree_with_the_oracle(market: Market, row_is_unit: 
 
 @pytest.mark.parametrize("row_is_unit", [True, False])
 def test_large_domains_are_mapped_first_and_scanned_apart(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, row_is_unit: bool
+    market: Market, monkeypatch: pytest.MonkeyPatch, row_is_unit: bool
 ) -> None:
     """The other branch of the plan: with next to no room for groups every answer is the same."""
     monkeypatch.setattr(keys, "GROUP_LIMIT", 12)
-    market = Market("parquet", tmp_path)
     people = labour.make_people(4, UNITS, 1 if row_is_unit else 4)
     employers, learners = labour.make_employers(5), labour.make_learners(6, UNITS)
     market.write(
@@ -208,13 +204,26 @@ def test_large_domains_are_mapped_first_and_scanned_apart(
         assert_agrees(run(market, fragment), fragment, oracle)
 
     check()
-    market.connector.close()
+
+
+def test_what_an_engine_declines_is_refused(market: Market) -> None:
+    people = labour.make_people(1, UNITS, 1)
+    market.write(people=(labour.PEOPLE, people), employers=(labour.EMPLOYERS, labour.make_employers(2)))
+    for expression in market.exceptions:
+        measure = Measure("declined", Field(expression), 2)
+        asked = Fragment(
+            market.table("people"), (), None, Field("rkey"), None, None, None, (), (Block(()),),
+            (Magnitude("s", measure),),
+        )  # fmt: skip
+        with pytest.raises(SourceError) as caught:
+            run(market, asked)
+        assert caught.value.fault is SourceFault.SCHEMA
 
 
 @pytest.mark.parametrize("row_is_unit", [True, False])
 def test_merged_parts_are_the_whole(tmp_path: Path, row_is_unit: bool) -> None:
     """Three parts that share no unit, second unit or holding, merged in either order, equal one run over all."""
-    market = Market("parquet", tmp_path)
+    market = DuckDBMarket("parquet", tmp_path)
     parts = []
     for number in range(3):
         rows = labour.make_people(number, 12, 1 if row_is_unit else 3)

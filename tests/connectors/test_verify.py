@@ -126,6 +126,7 @@ def replace(column: str, values: list[Any] | None) -> Change:
         (put("rkey", None), FindingKind.RECORD_KEY_NULL, "record_key"),
         (put("rkey", 100_000_000), FindingKind.RECORD_KEY_RANGE, "record_key"),
         (put("rkey", -1), FindingKind.RECORD_KEY_RANGE, "record_key"),
+        (put("rkey", 5.5), FindingKind.WRONG_TYPE, "record_key"),
         (put("area", "E99"), FindingKind.UNKNOWN_CODE, "area"),
         (put("region", "S"), FindingKind.LEVEL_DIFFERS, "region"),
         (put("region", None), FindingKind.LEVEL_DIFFERS, "region"),

@@ -17,6 +17,8 @@ from federation.identity.principal import TokenFault
 from federation.runs.outcomes import RunFault
 from federation.sandbox.model import Fault as PresentationFault
 from federation.state.errors import NodeAlreadyRunning, PrivateFileError, SchemaUnknown
+from federation.wire.channel import Unavailability
+from federation.wire.envelope import MessageFault
 from policies.compiler import compile_query
 from policies.context import Context
 from policies.protect import ProtectFault
@@ -121,6 +123,11 @@ def test_every_end_of_a_run_is_there_and_no_other() -> None:
 
 def test_every_fault_of_a_statement_is_there() -> None:
     assert set(first_codes(section(PAGE, "Statements that do not verify"))) == _values(VerificationFault)
+
+
+def test_every_fault_of_a_message_and_every_reason_of_a_node_is_there() -> None:
+    assert first_codes(section(PAGE, "Messages between nodes")) == list(MessageFault)
+    assert set(first_codes(section(PAGE, "Nodes that give no answer"))) == _values(Unavailability)
 
 
 def test_what_keeps_a_node_from_starting_is_there() -> None:

@@ -91,6 +91,24 @@ def test_impossible_cells_are_zero_for_everybody_to_see() -> None:
     assert ask(women_by_sex, rows, HIDING, "sex", "a0") == [("F", 12), ("M", 0)]
 
 
+def test_the_minimum_of_second_units_is_judged_on_a_perturbed_number() -> None:
+    """On the true one, [c] would tell of a single person whether theirs is the second employer."""
+    frequency = Frequency(minimum_frequency=10, minimum_second_units=2)
+    profile = KEYED.model_copy(update={"frequency": frequency})
+    query = count_people([axis("area", [["E1"]])], second_unit="employer")
+    rows = people(E1F=40)
+    shown = {
+        ask(
+            query,
+            [{**row, "record_key": (row["record_key"] * k) % 100_000_000} for row in rows],
+            profile,
+            "s0",
+        )[0]
+        for k in range(1, 60, 2)
+    }
+    assert len(shown) == 2
+
+
 def test_a_second_unit_has_a_minimum_of_its_own() -> None:
     """Twenty people of one employer say how that employer is doing."""
     frequency = Frequency(minimum_frequency=10, minimum_second_units=2)

@@ -215,7 +215,8 @@ def _bound(query: CellQuery, atom: Atom, profile: Profile, dense: DenseCells, tr
         return np.full(true.shape, np.inf)
     assert isinstance(spec, Magnitude)
     assert profile.cell_keys is not None
-    most = float(profile.cell_keys.magnitude_delta) * (profile.cell_keys.counts.maximum_noise or 0)
+    steps = (profile.cell_keys.counts.maximum_noise or 0) + 0.5
+    most = float(profile.cell_keys.magnitude_delta) * steps
     moved = most * dense.floats(f"{spec.id}_top1")
     if atom.kind is AtomKind.COUNT:
         return moved + profile.rounding.count_base / 2 + 0.5

@@ -13,11 +13,13 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
+NO_SERVER = "PostgreSQL is not installed"
+
 
 def _binary(name: str) -> str:
     found = shutil.which(name) or next(map(str, Path("/usr/lib/postgresql").glob(f"*/bin/{name}")), None)
     if found is None:
-        pytest.skip(f"PostgreSQL's {name} is not installed")
+        pytest.skip(f"{NO_SERVER}: there is no {name}")
     return found
 
 

@@ -2,14 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from policies.refusals import Code
 from tests.attacks.families.differencing import HONEST
-from tests.attacks.framework import Attack, Inference
+from tests.attacks.framework import Answer, Attack, Inference, Rule
 from tests.attacks.rules import at, differ, more_than, side_by_side
 from tests.support.neighbours import AGE, BOX
 
 V, P, A = Inference.VALUE, Inference.PRESENCE, Inference.ATTRIBUTE
 PAY = more_than(1000)
+
+
+def only_from(yes: tuple[float, int, float], no: tuple[float, int, float]) -> Rule:
+    """To the digit, the mean is one that a true total, number and largest can come to with whole steps of noise; and
+    those of the other database can't. The attacker knows everybody else."""
+
+    def means(total: float, n: int, largest: float) -> list[float]:
+        return [(total + 0.5 * largest * v) / n for v in range(-2, 3)]
+
+    def decide(answers: Sequence[Answer]) -> bool:
+        mean = answers[0].number
+        if mean is None:
+            return False
+        gap, other = (min(abs(mean - each) for each in means(*each)) for each in (yes, no))
+        return gap < 0.051 and gap < other
+
+    return decide
 
 
 def refused(
@@ -19,6 +38,19 @@ def refused(
 
 
 ATTACKS = [
+    Attack(
+        "her pay by what a mean can come to",
+        V,
+        (f"SELECT AVG(pay) FROM people WHERE {BOX}",),
+        only_from((16605.97, 27, 1815.0), (15405.97, 27, 1182.46)),
+    ),
+    Attack(
+        "her hours by what a mean can come to",
+        P,
+        (f"SELECT AVG(hours) FROM people WHERE {BOX}",),
+        only_from((883, 32, 60), (846, 31, 60)),
+        honest=HONEST,
+    ),
     Attack(
         "her pay by CASE",
         V,

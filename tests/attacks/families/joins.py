@@ -5,16 +5,18 @@ from __future__ import annotations
 from policies.refusals import Code
 from tests.attacks.families.differencing import ALL, HONEST
 from tests.attacks.framework import Attack, Inference
-from tests.attacks.rules import gap_of, more_than
+from tests.attacks.rules import differ, gap_of, more_than
 from tests.support.neighbours import AGE, AREA, BOX
 
-P, V, F = Inference.PRESENCE, Inference.VALUE, Inference.FIRM
+P, V, F, A = Inference.PRESENCE, Inference.VALUE, Inference.FIRM, Inference.ATTRIBUTE
 HER = f"p.{AREA} AND p.age = {AGE}"
 FIRM = "e.seat = 'E0604' AND e.size_band = 'L'"
 STAFF = "FROM people p JOIN employers e ON p.employer_id = e.employer_id"
 AIM = "l.level = 'L4' AND l.month = '2024-03'"
 MEMBER = f"EXISTS (SELECT 1 FROM learners l WHERE l.person_id = p.person_id AND {AIM})"
 RICH = more_than(75_000)
+EVERYBODY = f"SELECT COUNT(*) FROM people p WHERE p.{BOX}"
+LEARNER = f"learners l JOIN people q ON q.person_id = l.person_id WHERE q.age = {AGE}"
 AIMS = 6
 """How many others in her area and band have such an aim."""
 
@@ -29,7 +31,34 @@ def firm(
     return Attack(name, F, (f"SELECT {select} {source} WHERE {where}",), RICH, refused=code)
 
 
+def but_for(name: str, inference: Inference, condition: str, honest: str = HONEST, **more: object) -> Attack:
+    """Everybody, and everybody but those whom conditions of a dataset joined in a membership pick: herself alone."""
+    rest = f"{EVERYBODY} AND p.person_id NOT IN (SELECT l.person_id FROM {LEARNER}{condition})"
+    return Attack(name, inference, (EVERYBODY, rest), differ, honest=honest, **more)  # type: ignore[arg-type]
+
+
 ATTACKS = [
+    but_for("all but her, found by her age", P, ""),
+    but_for("all but her, found by her status", A, " AND q.status = 'UNE'"),
+    but_for("all but her, found by her pay", V, " AND q.pay >= 1800"),
+    Attack(
+        "she alone, found by many conditions",
+        P,
+        (
+            f"SELECT COUNT(*) FROM people p WHERE p.{AREA} AND p.person_id IN (SELECT l.person_id FROM {LEARNER} AND q.sex = 'F' AND q.occupation = '51' AND l.level = 'L4' AND l.month = '2024-03')",
+        ),
+        more_than(0),
+        refused=Code.TOO_MANY_DIMENSIONS,
+    ),
+    Attack(
+        "who is found by her age, as a group",
+        P,
+        (
+            EVERYBODY,
+            f"SELECT n FROM (SELECT EXISTS (SELECT 1 FROM people q WHERE q.person_id = l.person_id AND q.{AREA} AND q.age = {AGE}) AS f, COUNT(DISTINCT l.person_id) AS n FROM learners l WHERE l.level = 'L4' GROUP BY f) WHERE f",
+        ),
+        lambda a: a[1].number is not None and a[1].number > 0,
+    ),
     inflated("a cross join", "people p, geography g", Code.JOIN_NOT_DECLARED),
     inflated("a cross join, spelt out", "people p CROSS JOIN geography g", Code.JOIN_NOT_DECLARED),
     inflated("a cross join with numbers", "people p, range(100) r", Code.JOIN_NOT_DECLARED),
@@ -93,6 +122,42 @@ ATTACKS = [
         "a firm's turnover, by its staff's bins",
         F,
         (f"SELECT COUNT(*) {STAFF} WHERE {FIRM} AND e.turnover >= 80000",),
+        more_than(0),
+        refused=Code.COLUMN_USE,
+    ),
+    Attack(
+        "a firm's turnover, by who is found in its bins",
+        F,
+        (
+            f"SELECT COUNT(*) FROM people p WHERE EXISTS (SELECT 1 FROM employers e WHERE e.employer_id = p.employer_id AND {FIRM} AND e.turnover >= 80000)",
+        ),
+        more_than(0),
+        refused=Code.COLUMN_USE,
+    ),
+    Attack(
+        "a firm's turnover, by a list of firms in its bins",
+        F,
+        (
+            f"SELECT COUNT(*) FROM people p WHERE p.employer_id IN (SELECT e.employer_id FROM employers e WHERE {FIRM} AND e.turnover >= 80000)",
+        ),
+        more_than(0),
+        refused=Code.COLUMN_USE,
+    ),
+    Attack(
+        "a firm's turnover, by who is not found in its bins",
+        F,
+        (
+            f"SELECT COUNT(*) FROM people p WHERE NOT EXISTS (SELECT 1 FROM employers e WHERE e.employer_id = p.employer_id AND {FIRM} AND e.turnover < 80000)",
+        ),
+        more_than(1960),
+        refused=Code.COLUMN_USE,
+    ),
+    Attack(
+        "her pay, by the firms at which such pay is found",
+        V,
+        (
+            f"SELECT COUNT(*) FROM employers e WHERE EXISTS (SELECT 1 FROM people p WHERE p.employer_id = e.employer_id AND p.{BOX} AND p.age = {AGE} AND p.pay >= 1800)",
+        ),
         more_than(0),
         refused=Code.COLUMN_USE,
     ),

@@ -2,14 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from policies.refusals import Code
 from tests.attacks.families.differencing import HONEST
-from tests.attacks.framework import Attack, Inference
+from tests.attacks.framework import Answer, Attack, Inference, Rule
 from tests.attacks.rules import at, more_than, rows
 from tests.support.neighbours import AGE, AREA, BOX
 
 P, V, X, A = Inference.PRESENCE, Inference.VALUE, Inference.ACCESS, Inference.ATTRIBUTE
 ELSEWHERE = "E0609"
+EMPLOYED = f"SELECT COUNT(*) FROM people WHERE {BOX} AND status = 'EMP'"
+
+
+def nearer(yes: float, no: float) -> Rule:
+    """The one number is nearer to what it is if so than to what it is if not."""
+
+    def decide(answers: Sequence[Answer]) -> bool:
+        number = answers[0].number
+        return number is not None and abs(number - yes) < abs(number - no)
+
+    return decide
+
+
+def _by_spread(everybody: float, employed: float, mean: float, mean_employed: float) -> bool:
+    """Squares of the same hours, from 32 people and from 26 or 27: does 26 fit better?"""
+    squares = 31 * everybody + 32 * mean**2
+
+    def gap(n: int) -> float:
+        return abs(squares - (n - 1) * employed - n * mean_employed**2)
+
+    return gap(26) < gap(27)
 
 
 def outside(name: str, sql: str, code: Code = Code.OUTSIDE_JURISDICTION) -> Attack:
@@ -105,8 +128,40 @@ STAGES = [
         "a ratio of one measure on two bases",
         P,
         (f"SELECT AVG(hours) FILTER (WHERE hours >= 1) / AVG(hours) FROM people WHERE {BOX}",),
-        lambda a: a[0].number is not None and abs(a[0].number - 32 / 27) < abs(a[0].number - 31 / 26),
+        nearer(32 / 27, 31 / 26),
         honest=HONEST,
+    ),
+    Attack(
+        "a ratio of one measure on two bases, by codes",
+        P,
+        (f"SELECT AVG(hours) FILTER (WHERE status = 'EMP') / AVG(hours) FROM people WHERE {BOX}",),
+        nearer(32 / 27, 31 / 26),
+        honest=HONEST,
+    ),
+    Attack(
+        "whether she works, by a ratio of one measure on two bases",
+        A,
+        (f"SELECT AVG(hours) / AVG(hours) FILTER (WHERE status = 'EMP') FROM people WHERE {BOX}",),
+        nearer(26 / 32, 27 / 32),
+        honest=EMPLOYED,
+    ),
+    Attack(
+        "whether she works, by a total on two bases",
+        A,
+        (
+            f"SELECT (SUM(hours) / COUNT(*)) / (SUM(hours) FILTER (WHERE status = 'EMP') / COUNT(*) FILTER (WHERE status = 'EMP')) FROM people WHERE {BOX}",
+        ),
+        nearer(26 / 32, 27 / 32),
+        honest=EMPLOYED,
+    ),
+    Attack(
+        "whether she works, by a spread on two bases",
+        A,
+        (
+            f"SELECT VAR_SAMP(hours), VAR_SAMP(hours) FILTER (WHERE status = 'EMP'), AVG(hours), AVG(hours) FILTER (WHERE status = 'EMP') FROM people WHERE {BOX}",
+        ),
+        lambda a: None not in a[0].rows[0] and _by_spread(*(float(str(v)) for v in a[0].rows[0])),
+        honest=EMPLOYED,
     ),
 ]
 JURISDICTION = [

@@ -172,3 +172,22 @@ def test_mistakes_in_a_body_are_told_in_words(node: Running) -> None:
         ("/sql", "sql: is missing"),
         ("/query", "query: there is no such field"),
     ]
+
+
+@pytest.mark.parametrize("body", [b'{"sql": "\xff"}', b"[" * 100_000], ids=["not UTF-8", "deep"])
+def test_a_body_that_cannot_be_decoded_is_told_so(node: Running, body: bytes) -> None:
+    with node.http("pat") as http:
+        response = http.post("/v1/check", content=body, headers={"Content-Type": "application/json"})
+    found = problem(response)
+    assert (found["status"], found["code"]) == (422, "invalid_request")
+    assert found["detail"] == "the body is not JSON in UTF-8, or is nested too deeply"
+
+
+@pytest.mark.parametrize("value", ["{}", "[]", "NaN", "true", "[[1]]"])
+def test_a_parameter_of_a_wrong_type_is_one_mistake_in_words(node: Running, value: str) -> None:
+    content = f'{{"sql": "SELECT 1", "parameters": {{"a": {value}}}}}'
+    with node.http("pat") as http:
+        response = http.post("/v1/check", content=content, headers={"Content-Type": "application/json"})
+    (fault,) = problem(response)["errors"]
+    assert fault["pointer"] == "/parameters/a"
+    assert fault["message"].startswith("parameters.a: should be a text, a number")

@@ -162,3 +162,13 @@ class TestVariance:
             np.array([x.min()]),
             np.array([x.max()]),
         )
+
+
+def test_noise_between_the_steps_is_continuous_and_keeps_the_sign() -> None:
+    totals, largest = np.full(GRID.shape, 150.0), np.full(GRID.shape, 100.0)
+    steps = perturb_sum(totals, largest, GRID, TABLE, 0.5)
+    moved = perturb_sum(totals, largest, GRID, TABLE, 0.5, np.roll(GRID, 7))
+    assert len(np.unique(np.round(steps, 6))) <= 2 * TABLE.maximum_noise + 1
+    assert len(np.unique(np.round(moved, 6))) > len(GRID) // 2
+    assert (moved >= 0).all()
+    assert (np.abs(moved - steps) <= 0.25 * largest + 1e-9).all()

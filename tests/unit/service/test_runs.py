@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -270,13 +271,24 @@ def test_ad_hoc_divisions_are_used_up_and_registered_ones_are_not(tmp_path: Path
 def test_a_source_that_changes_under_a_run_voids_it(tmp_path: Path) -> None:
     write_node(tmp_path)
     with served(tmp_path, **{"datasets/people.yaml": slow_people(tmp_path)}) as node:
-        request = node.session("pat").request(STANDING_SQL, purpose=PURPOSE, agreement="planning").run()
-        (run,) = request.runs()
-        wait_for(lambda: runs.get(node.node, PAT, run["run"]).progress >= 10)
-        with (tmp_path / "data" / "people.csv").open("a") as file:
-            file.write("3000000,1,A0,F,30,500.00\n")
-        with pytest.raises(RunFailed) as caught:
-            request.wait(progress=False)
+        request = node.session("pat").request(STANDING_SQL, purpose=PURPOSE, agreement="planning")
+        ended = threading.Event()
+
+        def change() -> None:
+            """Again and again: whenever it is read, the source changes meanwhile."""
+            with (tmp_path / "data" / "people.csv").open("a") as file:
+                while not ended.wait(0.01):
+                    file.write("3000000,1,A0,F,30,500.00\n")
+                    file.flush()
+
+        changing = threading.Thread(target=change)
+        changing.start()
+        try:
+            with pytest.raises(RunFailed) as caught:
+                request.run().wait(progress=False)
+        finally:
+            ended.set()
+            changing.join()
         assert caught.value.code == "source_changed"
         assert request.runs()[0]["state"] == "void"
         assert releases(node) == 0

@@ -1,0 +1,1 @@
+"""One module per engine: its rewriting pass over the trees that connectors.render makes."""

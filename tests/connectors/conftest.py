@@ -1,0 +1,27 @@
+"""A market on every engine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.connectors.engines import ENGINES
+from tests.connectors.labour import Market
+from tests.connectors.postgresql_market import Server
+from tests.support import postgresql
+
+
+@pytest.fixture(scope="session")
+def postgresql_server() -> Iterator[Server]:
+    """One server for the session; without the server's programs its tests are skipped."""
+    with postgresql.server() as url:
+        yield Server(url.partition("?host=")[2])
+
+
+@pytest.fixture(params=list(ENGINES))
+def market(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Market]:
+    market = ENGINES[request.param](request, tmp_path)
+    yield market
+    market.close()
