@@ -14,6 +14,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from catalogue.fragment import Fragment, SourceError
+from catalogue.held import Local
 from connectors.duckdb import DuckDBConnector
 from connectors.protocol import Connector, Finding
 from connectors.sources import DatabaseSource, FileSource
@@ -68,7 +69,7 @@ def build_node(
 
 
 def check_data(configuration: Configuration) -> Iterator[tuple[str, tuple[Finding, ...]]]:
-    """Hold the data of each dataset in turn against the catalogue. A finding holds no value."""
+    """Hold the data of each dataset of this node in turn against the catalogue. A finding holds no value."""
     datasets = configuration.catalogue.datasets
     with ExitStack() as stack:
         folder = Path(stack.enter_context(TemporaryDirectory(prefix="federation-check-")))
@@ -77,14 +78,21 @@ def check_data(configuration: Configuration) -> Iterator[tuple[str, tuple[Findin
             connectors[name] = _connector(configuration, source, folder)
             stack.callback(connectors[name].close)
         for name, dataset in datasets.items():
+            held = dataset.held
+            if not isinstance(held, Local):
+                continue
             related = {
                 relationship.to: datasets[relationship.to]
                 for relationship in dataset.document.relationships.values()
                 if relationship.to in datasets
             }
             deadline = time.monotonic() + configuration.settings.limits.run_seconds
-            connector = connectors[dataset.document.source.connector]
-            yield name, connector.verify(dataset, related, deadline=deadline, cancel=threading.Event())
+            yield (
+                name,
+                connectors[held.connector].verify(
+                    dataset, related, deadline=deadline, cancel=threading.Event()
+                ),
+            )
 
 
 def import_secret(directory: Path, environment: Mapping[str, str] | None = None) -> bytes:

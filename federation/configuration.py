@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from catalogue.catalogue import Catalogue
 from catalogue.documents import faults_of
 from catalogue.faults import CatalogueError, Fault, nearest
+from catalogue.held import Local
 from catalogue.loader import check_directory
 from catalogue.yaml_source import Source, read_yaml
 from federation.settings import Member, Settings
@@ -103,7 +104,7 @@ def _cross_faults(settings: Settings, source: Source, catalogue: Catalogue) -> I
                 place = ("identity", kind, index, "body")
                 yield source.fault(place, f"there is no body `{member.body}`", nearest(member.body, bodies))
     for name, dataset in catalogue.datasets.items():
-        connector = dataset.document.source.connector
-        if connector not in settings.sources:
-            message = f"dataset {name} uses the connector `{connector}`, which is not among `sources`"
-            yield source.fault(("sources",), message, nearest(connector, settings.sources))
+        held = dataset.held
+        if isinstance(held, Local) and held.connector not in settings.sources:
+            message = f"dataset {name} uses the connector `{held.connector}`, which is not among `sources`"
+            yield source.fault(("sources",), message, nearest(held.connector, settings.sources))
