@@ -21,6 +21,9 @@ from federation.identity.principal import NodeRole
 Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]
 
 
+PublicKey = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{43}$")]
+
+
 class Environment(StrEnum):
     """What a node is for. ``production`` is the default, so that a forgotten line fails closed."""
 
@@ -122,6 +125,56 @@ class SourceSettings(Section):
     )
 
 
+class PeerSettings(Section):
+    """Another node of the federation, as its keeper describes it (`federation peers show` there)."""
+
+    title: Text = Field(description="The node's name as people read it.")
+    url: str | None = Field(
+        None, description="Where it is asked; HTTPS, or a loopback address. None: it asks and is not asked."
+    )
+    polls: bool = Field(
+        False, description="It sits behind a firewall and fetches what it is asked from here."
+    )
+    signing_key: PublicKey = Field(description="Its public Ed25519 key: `x` of the JSON Web Key.")
+    exchange_key: PublicKey = Field(description="Its public X25519 key: `x` of the JSON Web Key.")
+
+    @model_validator(mode="after")
+    def _reached(self) -> PeerSettings:
+        if self.url is not None and self.polls:
+            raise ValueError("give url or polls: a node is called, or fetches what it is asked")
+        if self.url is not None and not is_safe_url(self.url):
+            raise ValueError("url must be HTTPS, or HTTP on a loopback address")
+        return self
+
+
+class FederationSettings(Section):
+    """The other nodes that this one speaks with."""
+
+    peers: dict[Name, PeerSettings] = Field(
+        default_factory=dict, description="Other nodes by the short name that they have themselves."
+    )
+    poll: tuple[Name, ...] = Field(
+        (), description="Peers from which this node fetches what it is asked, as it cannot be called."
+    )
+    message_bytes: Annotated[int, Field(ge=65_536)] = Field(
+        67_108_864, description="Largest message between nodes, in bytes."
+    )
+    clock_skew_seconds: Annotated[int, Field(ge=0, le=600)] = Field(
+        30, description="By how much the clocks of two nodes may differ."
+    )
+
+    @model_validator(mode="after")
+    def _distinct(self) -> FederationSettings:
+        for key in ("signing_key", "exchange_key"):
+            keys = [getattr(peer, key) for peer in self.peers.values()]
+            if len(set(keys)) < len(keys):
+                raise ValueError(f"two peers have the same {key}: a key tells who speaks")
+        for name in self.poll:
+            if name not in self.peers or self.peers[name].url is None:
+                raise ValueError(f"poll: {name} must be among peers, with its url")
+        return self
+
+
 class Settings(BaseSettings):
     """All settings of a node."""
 
@@ -153,6 +206,10 @@ class Settings(BaseSettings):
     limits: LimitSettings = Field(
         default_factory=lambda: LimitSettings.model_validate({}), description="Bounds on use."
     )
+    federation: FederationSettings = Field(
+        default_factory=lambda: FederationSettings.model_validate({}),
+        description="Other nodes that this one speaks with.",
+    )
 
     @classmethod
     def settings_customise_sources(
@@ -176,14 +233,15 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _safe(self) -> Settings:
-        url = urlsplit(self.public_url)
-        if url.scheme != "https" and not (url.scheme == "http" and _is_loopback(url.hostname or "")):
+        if not is_safe_url(self.public_url):
             raise ValueError("public_url must be HTTPS, or HTTP on a loopback address")
         names = [person.person for person in self.identity.persons]
         names += [program.client_id for program in self.identity.programs]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise ValueError(f"identity: {', '.join(twice)} stands for more than one person or program")
+        if self.node in self.federation.peers:
+            raise ValueError(f"federation: {self.node} is this node itself and no peer of it")
         if self.environment is Environment.PRODUCTION:
             if not self.identity.allow_builtin_identity:
                 raise ValueError(
@@ -193,6 +251,16 @@ class Settings(BaseSettings):
             if self.identity.persons:
                 raise ValueError("identity.persons log in without a password: not in production")
         return self
+
+
+def is_safe_url(text: str) -> bool:
+    """Whether what is sent there can be read by nobody on the way: HTTPS, or HTTP that stays on this machine."""
+    try:
+        url = urlsplit(text)
+        host = url.hostname or ""
+    except ValueError:
+        return False
+    return bool(host) and (url.scheme == "https" or (url.scheme == "http" and _is_loopback(host)))
 
 
 def _is_loopback(host: str) -> bool:

@@ -45,6 +45,8 @@ class AuditAction(StrEnum):
     RELEASE_ISSUED = "release.issued"
     RELEASE_FETCHED = "release.fetched"
     CHECKPOINT_SIGNED = "checkpoint.signed"
+    MESSAGE_SENT = "message.sent"
+    MESSAGE_RECEIVED = "message.received"
 
 
 class Detail(StrEnum):
@@ -58,9 +60,13 @@ class Detail(StrEnum):
     CODE = "code"
     DATASETS = "datasets"
     FILE_DIGEST = "file_digest"
+    IN_REPLY_TO = "in_reply_to"
     KEY_EPOCH = "key_epoch"
     KEY_ID = "key_id"
+    KIND = "kind"
+    MESSAGE_DIGEST = "message_digest"
     OWNER = "owner"
+    PEER = "peer"
     PLAN_DIGEST = "plan_digest"
     REASON_DIGEST = "reason_digest"
     RELEASE = "release"

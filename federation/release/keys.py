@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from joserfc import jws
-from joserfc.errors import JoseError
 from joserfc.jwk import OKPKey
 
 from federation.client.verify import ALGORITHM
 from federation.state.errors import PrivateFileError
-from federation.state.private import create_private, read_private
+from federation.state.private_keys import KeyPlace
 
-FILE_NAME = "signing-key.json"
-ENVIRONMENT = "FEDERATION_SIGNING_KEY"
+PLACE = KeyPlace("Ed25519", "signing-key.json", "FEDERATION_SIGNING_KEY", "signed")
 
 
 class SigningKey:
@@ -43,24 +40,7 @@ class SigningKey:
         Raises:
             PrivateFileError: it is missing, can be read by others, or is no private Ed25519 JWK.
         """
-        if ENVIRONMENT in environment:
-            return cls._parse(environment[ENVIRONMENT].encode(), ENVIRONMENT)
-        path = directory / FILE_NAME
-        content = read_private(path)
-        if content is None:
-            if not first_start:
-                raise PrivateFileError(f"{path} is missing, and this node has signed with it: restore it")
-            fresh = OKPKey.generate_key("Ed25519")
-            create_private(path, json.dumps(fresh.as_dict(private=True)).encode())
-            content = read_private(path) or b""
-        return cls._parse(content, str(path))
-
-    @classmethod
-    def _parse(cls, content: bytes, origin: str) -> SigningKey:
-        try:
-            return cls(OKPKey.import_key(json.loads(content)))
-        except (JoseError, ValueError, TypeError, KeyError, PrivateFileError):
-            raise PrivateFileError(f"{origin} must hold a private Ed25519 key as JSON Web Key") from None
+        return cls(PLACE.load(directory, environment, first_start=first_start))
 
     def sign(self, payload: bytes, typ: str) -> str:
         """``payload`` as a JWS in compact serialisation whose header names algorithm, key and type."""

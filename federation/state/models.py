@@ -193,3 +193,13 @@ class IdempotencyKey(Base):
     status: Mapped[int]
     response: Mapped[dict[str, Any]]
     created_at: Mapped[datetime] = mapped_column(index=True)
+
+
+class SeenMessage(Base):
+    """A message of another node that was accepted, kept until it could not be accepted again anyway."""
+
+    __tablename__ = "messages_seen"
+
+    issuer: Mapped[str] = mapped_column(Name, primary_key=True)
+    id: Mapped[str] = mapped_column(Id, primary_key=True)
+    keep_until: Mapped[datetime] = mapped_column(index=True)

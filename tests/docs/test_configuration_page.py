@@ -15,8 +15,9 @@ from catalogue import models
 from catalogue.codelist_source import CodeListDocument, GroupingDocument, LevelDocument, PartDocument
 from federation import settings
 from federation.configuration import read_configuration
-from federation.release.keys import ENVIRONMENT as SIGNING_KEY
+from federation.release.keys import PLACE as SIGNING_KEY
 from federation.state.secrets import load_secrets
+from federation.wire.exchange_key import PLACE as EXCHANGE_KEY
 from tests.docs.demo import SECRETS
 from tests.docs.pages import code, first_codes, read, rows, section
 
@@ -106,7 +107,11 @@ def test_every_model_has_a_section() -> None:
 
 
 def test_every_secret_is_there() -> None:
-    assert set(first_codes(section(PAGE, "Secrets in the environment"))) == {*SECRETS, SIGNING_KEY}
+    assert set(first_codes(section(PAGE, "Secrets in the environment"))) == {
+        *SECRETS,
+        SIGNING_KEY.variable,
+        EXCHANGE_KEY.variable,
+    }
     assert load_secrets(Path(), SECRETS, first_start=False).key_epoch == 1
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from joserfc.jwk import OctKey, OKPKey
 
-from federation.release.keys import FILE_NAME, SigningKey
+from federation.release.keys import PLACE, SigningKey
 from federation.state.errors import PrivateFileError
 
 
@@ -18,7 +18,7 @@ def test_it_is_created_at_the_first_start_and_found_at_the_next(tmp_path: Path) 
     made = SigningKey.load(directory, {}, first_start=True)
     found = SigningKey.load(directory, {}, first_start=False)
     assert made.public_jwks() == found.public_jwks()
-    assert stat.S_IMODE((directory / FILE_NAME).stat().st_mode) == 0o600
+    assert stat.S_IMODE((directory / PLACE.file_name).stat().st_mode) == 0o600
     assert stat.S_IMODE(directory.stat().st_mode) == 0o700
 
 
@@ -48,7 +48,7 @@ def test_the_environment_can_name_it(tmp_path: Path) -> None:
     ids=["empty", "no_json", "a_list", "no_key", "public_alone", "another_curve", "symmetric"],
 )
 def test_what_is_no_private_ed25519_key_is_refused_without_being_shown(tmp_path: Path, content: str) -> None:
-    path = tmp_path / FILE_NAME
+    path = tmp_path / PLACE.file_name
     path.write_text(content)
     path.chmod(0o600)
     with pytest.raises(PrivateFileError) as raised:
@@ -58,13 +58,13 @@ def test_what_is_no_private_ed25519_key_is_refused_without_being_shown(tmp_path:
 
 def test_what_others_can_read_is_no_secret(tmp_path: Path) -> None:
     SigningKey.load(tmp_path, {}, first_start=True)
-    (tmp_path / FILE_NAME).chmod(0o640)
+    (tmp_path / PLACE.file_name).chmod(0o640)
     with pytest.raises(PrivateFileError, match="chmod 600"):
         SigningKey.load(tmp_path, {}, first_start=False)
 
 
 def test_nothing_shows_the_private_part(tmp_path: Path) -> None:
     key = SigningKey.load(tmp_path, {}, first_start=True)
-    private = json.loads((tmp_path / FILE_NAME).read_text())["d"]
+    private = json.loads((tmp_path / PLACE.file_name).read_text())["d"]
     assert private not in repr(key) + str(key) + json.dumps(key.public_jwks())
     assert "d" not in key.public_jwks()["keys"][0]

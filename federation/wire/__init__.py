@@ -1,0 +1,1 @@
+"""Messages between nodes: signed on both ways, answered once, and never believed for anything but their signature."""
