@@ -7,7 +7,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -38,6 +38,8 @@ from federation.state.idempotency import forget_before
 from federation.state.lock import NodeLock
 from federation.state.releases import referenced_digests
 from federation.state.secrets import load_secrets
+from federation.wire.exchange_key import ExchangeKey
+from federation.wire.wire import Wire, build_wire
 from policies.protect import NoiseKey
 
 DATABASE = "node.sqlite"
@@ -113,6 +115,43 @@ def import_secret(directory: Path, environment: Mapping[str, str] | None = None)
     return found.key_secret.reveal()
 
 
+def own_keys(
+    configuration: Configuration, environment: Mapping[str, str] | None = None
+) -> tuple[SigningKey, ExchangeKey]:
+    """The keys whose public parts peers are told; a directory that nobody has served yet is given them.
+
+    Raises:
+        PrivateFileError: a key is missing, damaged or readable by others.
+    """
+    settings = configuration.settings
+    secrets_dir = configuration.path(settings.secrets_dir)
+    first_start = not (configuration.path(settings.state_dir) / DATABASE).exists()
+    named = os.environ if environment is None else environment
+    return (
+        SigningKey.load(secrets_dir, named, first_start=first_start),
+        ExchangeKey.load(secrets_dir, named, first_start=first_start),
+    )
+
+
+@contextmanager
+def wire_alone(configuration: Configuration) -> Iterator[Wire]:
+    """What a node speaks with, beside the node itself or without it: to ask peers, not to answer them.
+
+    Raises:
+        StateError: a key or the database can't be used.
+    """
+    # All secrets at once: what is recorded here would make the node take its first start for a later one.
+    import_secret(configuration.directory)
+    signing_key, exchange_key = own_keys(configuration)
+    database = Database.open(configuration.path(configuration.settings.state_dir) / DATABASE)
+    try:
+        yield build_wire(
+            configuration.settings, signing_key, exchange_key, database, lambda: datetime.now(UTC)
+        )
+    finally:
+        database.close()
+
+
 def _assemble(
     configuration: Configuration,
     environment: Mapping[str, str],
@@ -131,6 +170,7 @@ def _assemble(
     secrets_dir = configuration.path(settings.secrets_dir)
     secrets = load_secrets(secrets_dir, environment, first_start=first_start)
     signing_key = SigningKey.load(secrets_dir, environment, first_start=first_start)
+    exchange_key = ExchangeKey.load(secrets_dir, environment, first_start=first_start)
     files = ReleaseStore(state)
     files.sweep(named)
     connectors = {name: _connector(configuration, source, state) for name, source in settings.sources.items()}
@@ -161,6 +201,7 @@ def _assemble(
         key_epoch=secrets.key_epoch,
         authenticator=identity,
         token_issuer=identity,
+        wire=build_wire(settings, signing_key, exchange_key, database, clock),
         clock=clock,
         render=partial(_render, connectors),
         close=stack.pop_all().close,

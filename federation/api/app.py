@@ -9,6 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import anyio.to_thread
+from anyio import CapacityLimiter
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from fastapi.responses import HTMLResponse
@@ -16,6 +17,7 @@ from fastapi.responses import HTMLResponse
 from federation.api import (
     audit_routes,
     catalogue_routes,
+    federation_routes,
     node_routes,
     problems,
     release_routes,
@@ -55,15 +57,17 @@ ERRORS: dict[int | str, dict[str, Any]] = {
 
 
 def create_app(node: Node) -> FastAPI:
-    """The application that serves ``node``; its workers run as long as it does."""
+    """The application that serves ``node``; its workers run, and it polls, as long as it does."""
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         workers = Workers(node)
         workers.start()
+        node.wire.start()
         try:
             yield
         finally:
+            await anyio.to_thread.run_sync(node.wire.stop)
             await anyio.to_thread.run_sync(workers.stop)
 
     notice = f"\n\n{NOTICE}" if node.token_issuer is not None else ""
@@ -80,6 +84,7 @@ def create_app(node: Node) -> FastAPI:
     app.state.node = node
     app.state.metrics = Metrics()
     app.state.limiter = RateLimiter(node.settings.limits.requests_per_minute)
+    app.state.message_threads = CapacityLimiter(federation_routes.AT_ONCE)
     problems.install(app)
     for module in (
         catalogue_routes,
@@ -88,12 +93,17 @@ def create_app(node: Node) -> FastAPI:
         release_routes,
         audit_routes,
         node_routes,
+        federation_routes,
     ):
         app.include_router(module.router)
     app.include_router(node_routes.probes)
     app.add_api_route("/docs", lambda: HTMLResponse(docs_page(app.openapi())), include_in_schema=False)
     app.openapi = partial(documented, app)  # type: ignore[method-assign]
-    app.add_middleware(BodyGuard, maximum_bytes=node.settings.limits.body_bytes)
+    app.add_middleware(
+        BodyGuard,
+        maximum_bytes=node.settings.limits.body_bytes,
+        message_bytes=node.settings.federation.message_bytes,
+    )
     app.add_middleware(problems.LastResort)
     app.add_middleware(DefaultHeaders)
     app.add_middleware(MetricsMiddleware, metrics=app.state.metrics)

@@ -14,52 +14,82 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from federation.api.problems import problem
 from federation.service.errors import ServiceCode, ServiceError
+from federation.wire.http import MEDIA_TYPE, MESSAGES, POLL, REPLIES
 
 JSON = "application/json"
 FORM = "application/x-www-form-urlencoded"
+LARGE_AT_ONCE = 4
+"""So many of the largest messages of other nodes are held in memory at a time."""
 
 
 class BodyGuard:
     """Refuses bodies that are too large (413) or of a type that the path does not take (415).
 
-    The size is counted as it streams in: a caller may leave Content-Length out, or lie.
+    The size is counted as it streams in: a caller may leave Content-Length out, or lie. Messages of other nodes may be
+    larger, and nobody has seen a signature yet while they arrive: together they are held to a few of the largest (503).
     """
 
-    def __init__(self, app: ASGIApp, maximum_bytes: int) -> None:
+    def __init__(self, app: ASGIApp, maximum_bytes: int, message_bytes: int) -> None:
         self.app = app
         self.maximum_bytes = maximum_bytes
+        self.message_bytes = message_bytes
+        self._held = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["method"] not in ("POST", "PUT", "PATCH", "DELETE"):
             await self.app(scope, receive, send)
             return
         headers = Headers(scope=scope)
+        limit = self.message_bytes if scope["path"] in (MESSAGES, REPLIES) else self.maximum_bytes
         length = headers.get("content-length", "")
-        if length.isdigit() and int(length) > self.maximum_bytes:
-            await self._too_large(scope, receive, send)
+        if length.isdigit() and int(length) > limit:
+            await self._too_large(limit, scope, receive, send)
             return
-        body = bytearray()
-        more = True
-        while more:
-            message = await receive()
-            if message["type"] != "http.request":
-                return
-            body += message.get("body", b"")
-            more = message.get("more_body", False)
-            if len(body) > self.maximum_bytes:
-                await self._too_large(scope, receive, send)
-                return
-        expected = FORM if scope["path"].startswith("/oauth/") else JSON
+        held = 0
+        try:
+            body = bytearray()
+            more = True
+            while more:
+                message = await receive()
+                if message["type"] != "http.request":
+                    return
+                body += message.get("body", b"")
+                more = message.get("more_body", False)
+                if len(body) > limit:
+                    await self._too_large(limit, scope, receive, send)
+                    return
+                if len(body) > self.maximum_bytes:
+                    self._held += len(body) - held
+                    held = len(body)
+                    if self._held > LARGE_AT_ONCE * self.message_bytes:
+                        await self._too_many(scope, receive, send)
+                        return
+            await self._pass(bytes(body), headers, scope, receive, send)
+        finally:
+            self._held -= held
+
+    async def _pass(self, body: bytes, headers: Headers, scope: Scope, receive: Receive, send: Send) -> None:
+        path = scope["path"]
+        expected = FORM if path.startswith("/oauth/") else JSON
+        if path in (MESSAGES, POLL, REPLIES):
+            expected = MEDIA_TYPE
         given = headers.get("content-type", "").split(";")[0].strip().lower()
         if body and given != expected:
             detail = f"send the body as {expected}"
-            await problem(scope["path"], ServiceCode.UNSUPPORTED_MEDIA_TYPE, detail)(scope, receive, send)
+            await problem(path, ServiceCode.UNSUPPORTED_MEDIA_TYPE, detail)(scope, receive, send)
             return
-        await self.app(scope, _replay(bytes(body), receive), send)
+        await self.app(scope, _replay(body, receive), send)
 
-    async def _too_large(self, scope: Scope, receive: Receive, send: Send) -> None:
-        detail = f"a request body holds at most {self.maximum_bytes} bytes"
+    async def _too_large(self, limit: int, scope: Scope, receive: Receive, send: Send) -> None:
+        detail = f"a request body holds at most {limit} bytes"
         response = problem(scope["path"], ServiceCode.BODY_TOO_LARGE, detail, headers={"Connection": "close"})
+        await response(scope, receive, send)
+
+    async def _too_many(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = {"Connection": "close", "Retry-After": "5"}
+        response = problem(
+            scope["path"], ServiceCode.NOT_READY, "too many large messages at once", headers=headers
+        )
         await response(scope, receive, send)
 
 

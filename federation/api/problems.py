@@ -25,6 +25,7 @@ from federation.state.errors import (
     StateUnavailable,
     TransitionNotAllowed,
 )
+from federation.wire.envelope import MessageRefused
 
 MEDIA_TYPE = "application/problem+json"
 CONTENT = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
@@ -39,6 +40,7 @@ STATUS: Mapping[ServiceCode, HTTPStatus] = {
     ServiceCode.IDEMPOTENCY_KEY_REUSED: HTTPStatus.UNPROCESSABLE_ENTITY,
     ServiceCode.INTERNAL_ERROR: HTTPStatus.INTERNAL_SERVER_ERROR,
     ServiceCode.INVALID_REQUEST: HTTPStatus.UNPROCESSABLE_ENTITY,
+    ServiceCode.MESSAGE_REFUSED: HTTPStatus.FORBIDDEN,
     ServiceCode.METHOD_NOT_ALLOWED: HTTPStatus.METHOD_NOT_ALLOWED,
     ServiceCode.NOT_ACCEPTABLE: HTTPStatus.NOT_ACCEPTABLE,
     ServiceCode.NOT_AUTHENTICATED: HTTPStatus.UNAUTHORIZED,
@@ -62,6 +64,7 @@ TITLES: Mapping[ServiceCode, str] = {
     ServiceCode.IDEMPOTENCY_KEY_REUSED: "The Idempotency-Key belongs to another request",
     ServiceCode.INTERNAL_ERROR: "Something went wrong at the node",
     ServiceCode.INVALID_REQUEST: "The request has mistakes",
+    ServiceCode.MESSAGE_REFUSED: "The message of another node is not accepted",
     ServiceCode.METHOD_NOT_ALLOWED: "The method is not allowed here",
     ServiceCode.NOT_ACCEPTABLE: "None of the accepted formats is offered",
     ServiceCode.NOT_AUTHENTICATED: "This needs a valid token",
@@ -201,6 +204,11 @@ def install(app: FastAPI) -> None:
         fault = Fault(str(error.fault), str(error), "get a token from the token endpoint")
         challenge = {"WWW-Authenticate": f'Bearer error="invalid_token", error_description="{error}"'}
         return problem(request.url.path, ServiceCode.NOT_AUTHENTICATED, str(error), (fault,), challenge)
+
+    @app.exception_handler(MessageRefused)
+    async def _message(request: Request, error: MessageRefused) -> JSONResponse:
+        faults = (Fault(str(error.fault), error.fault.meaning),)
+        return problem(request.url.path, ServiceCode.MESSAGE_REFUSED, error.fault.meaning, faults)
 
     @app.exception_handler(RequestValidationError)
     async def _validation(request: Request, error: RequestValidationError) -> JSONResponse:

@@ -7,6 +7,7 @@ import typer
 from federation.cli import (
     catalogue_commands,
     keeper_commands,
+    peer_commands,
     proof_commands,
     query_commands,
     review_commands,
@@ -18,7 +19,7 @@ Approved aggregate queries on data that stays where it is held.
 
 Planners and analysts read the `catalogue`, try a question with `explain`, and ask it with `query`.
 Custodians look at `requests` and `approve` or `refuse` them. Anybody can `verify` an answer.
-Whoever keeps a node uses `import`, `check` and `serve`.
+Whoever keeps a node uses `import`, `check`, `serve` and `peers`.
 """
 
 EXITS = "Exit codes: " + "; ".join(f"{code.value} {code.meaning}" for code in ExitCode) + "."
@@ -40,5 +41,12 @@ def root() -> None:
     """Takes no options of its own."""
 
 
-for commands in (catalogue_commands, query_commands, review_commands, proof_commands, keeper_commands):
+for commands in (
+    catalogue_commands,
+    query_commands,
+    review_commands,
+    proof_commands,
+    keeper_commands,
+    peer_commands,
+):
     commands.register(app)

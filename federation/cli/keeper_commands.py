@@ -98,7 +98,7 @@ def _serve(config: Path, port: int | None) -> None:
             _require_port(settings)
         node = build_node(config)
     except CatalogueError as error:
-        raise _unsound(config, error.faults, ExitCode.FAILED) from None
+        raise unsound(config, error.faults, ExitCode.FAILED) from None
     except StateError as error:
         raise stop(f"The node cannot start: {error}.", ExitCode.FAILED) from None
     _announce(node.settings)
@@ -128,7 +128,7 @@ def check(
         if as_json:
             _print_report(error.faults, (), ())
             raise Stop(ExitCode.REFUSED) from None
-        raise _unsound(directory, error.faults) from None
+        raise unsound(directory, error.faults) from None
     findings = _findings(configuration, as_json=as_json) if data else []
     if as_json:
         _print_report((), configuration.warnings, findings)
@@ -213,7 +213,7 @@ def import_(
             raise Stop(ExitCode.REFUSED) from None
         raise stop("Nothing was imported.", remedy="\n".join(error.problems)) from None
     except CatalogueError as error:
-        raise _unsound(into, error.faults) from None
+        raise unsound(into, error.faults) from None
     except StateError as error:
         raise stop(f"Nothing was imported: {error}.", ExitCode.FAILED) from None
     if as_json:
@@ -249,7 +249,7 @@ def _announce(settings: Settings) -> None:
     output.say("Ctrl-C stops it.", stderr=True)
 
 
-def _unsound(directory: Path, faults: Sequence[Fault], code: ExitCode = ExitCode.REFUSED) -> Stop:
+def unsound(directory: Path, faults: Sequence[Fault], code: ExitCode = ExitCode.REFUSED) -> Stop:
     count = f"{len(faults)} mistakes" if len(faults) != 1 else "1 mistake"
     output.say(f"{directory}: {count}", "bold red", stderr=True)
     for fault in sorted(faults):

@@ -18,6 +18,7 @@ class ServiceCode(StrEnum):
     IDEMPOTENCY_KEY_REUSED = "idempotency_key_reused"
     INTERNAL_ERROR = "internal_error"
     INVALID_REQUEST = "invalid_request"
+    MESSAGE_REFUSED = "message_refused"
     METHOD_NOT_ALLOWED = "method_not_allowed"
     NOT_ACCEPTABLE = "not_acceptable"
     NOT_AUTHENTICATED = "not_authenticated"

@@ -17,6 +17,7 @@ from federation.service.compiling import CompilerPool
 from federation.service.release_cache import ReleaseCache
 from federation.settings import Settings
 from federation.state.database import Database
+from federation.wire.wire import Wire
 
 Clock = Callable[[], datetime]
 
@@ -24,7 +25,7 @@ Clock = Callable[[], datetime]
 @dataclass(frozen=True)
 class Node:
     """``clock`` gives the time with its zone; ``token_issuer`` is there with the built-in identity alone;
-    ``render`` gives the SQL that a fragment's source would be sent;
+    ``wire`` is how it speaks with other nodes; ``render`` gives the SQL that a fragment's source would be sent;
     ``close`` lets go of sources, processes, database and lock, in this order."""
 
     settings: Settings
@@ -37,6 +38,7 @@ class Node:
     key_epoch: int
     authenticator: Authenticator
     token_issuer: BuiltinIdentity | None
+    wire: Wire
     clock: Clock
     render: Callable[[Fragment], str]
     close: Callable[[], None]

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any, Protocol
 
 from connectors.protocol import CancelSignal
-from federation.wire.channel import MessageKind, NodeUnavailable, Unavailability
+from federation.wire.channel import REFERENCE, MessageKind, NodeUnavailable, Unavailability
 from federation.wire.correspondence import Correspondence, Written
 from federation.wire.envelope import MessageRefused
 from federation.wire.peers import Peer
-
-_REFERENCE = re.compile(r"[a-z0-9_]{0,64}")
 
 
 class Carrier(Protocol):
@@ -83,9 +80,10 @@ def _failure(node: str, body: Mapping[str, Any]) -> NodeUnavailable:
     """Why the node says that it gives no answer. What it wrote beyond a code and a reference is dropped."""
     code, reference = body.get("code"), body.get("reference")
     if (
-        code not in set(Unavailability)
+        not isinstance(code, str)
+        or code not in set(Unavailability)
         or not isinstance(reference, str)
-        or not _REFERENCE.fullmatch(reference)
+        or not REFERENCE.fullmatch(reference)
     ):
         return NodeUnavailable(node, Unavailability.BAD_REPLY)
     return NodeUnavailable(node, Unavailability(code), reference)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Protocol
 
 from connectors.protocol import CancelSignal
+
+REFERENCE = re.compile(r"[a-z0-9_]{0,64}")
+"""The id of a request, or a stable code: all that a node that gives no answer says beside the reason."""
 
 
 class MessageKind(StrEnum):
@@ -75,9 +79,14 @@ class Declined(Exception):
     """Raised by a handler that does not answer, with what the asking node is told.
 
     ``reference`` is the id of a request here, or a stable code: lower-case letters, digits and underscores.
+
+    Raises:
+        ValueError: ``reference`` is something else, which might hold a value.
     """
 
     def __init__(self, reason: Unavailability, reference: str = "") -> None:
+        if not REFERENCE.fullmatch(reference):
+            raise ValueError("a reference is an id or a code")
         super().__init__(str(reason))
         self.reason = reason
         self.reference = reference
@@ -87,12 +96,14 @@ class Declined(Exception):
 class Sender:
     """Who asks: ``node`` is the peer whose signature was verified.
 
-    ``deadline`` (``time.monotonic``) is when it stops waiting, ``message`` the id under which the audit trail has it.
+    ``deadline`` (``time.monotonic``) is when it stops waiting, ``message`` the id under which the audit trail has it;
+    ``cancel`` is set when this node stops.
     """
 
     node: str
     message: str
     deadline: float
+    cancel: CancelSignal
 
 
 Handler = Callable[[Sender, Mapping[str, Any]], Mapping[str, Any]]

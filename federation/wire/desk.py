@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Mapping
 from datetime import timedelta
@@ -23,6 +24,7 @@ class Desk:
     def __init__(self, correspondence: Correspondence) -> None:
         self._correspondence = correspondence
         self._handlers: dict[str, Handler] = {}
+        self._stopping = threading.Event()
 
     def register(self, kind: MessageKind, handler: Handler) -> None:
         """Have ``handler`` answer the messages of a kind.
@@ -33,6 +35,10 @@ class Desk:
         if kind in self._handlers:
             raise ValueError(f"{kind} has a handler")
         self._handlers[kind] = handler
+
+    def stop(self) -> None:
+        """Tell every handler that is at work to end."""
+        self._stopping.set()
 
     def receive(self, token: str) -> str:
         """The signed answer to a signed question. Takes as long as its handler.
@@ -47,23 +53,30 @@ class Desk:
             return self._reply(message, kind, body)
         except MessageRefused:
             return self._reply(message, MessageKind.FAILED, _failure(Unavailability.TOO_LARGE))
+        except (TypeError, ValueError) as error:  # the body is not JSON
+            _log_failure(message, error)
+            return self._reply(message, MessageKind.FAILED, _failure(Unavailability.FAILED))
 
     def _answer(self, message: Message) -> tuple[str, Mapping[str, Any]]:
         handler = self._handlers.get(message.kind)
         if handler is None:
             return MessageKind.FAILED, _failure(Unavailability.VERSION)
         left = (message.expires_at - self._correspondence.clock()).total_seconds()
-        sender = Sender(message.issuer, message.id, time.monotonic() + left)
+        sender = Sender(message.issuer, message.id, time.monotonic() + left, self._stopping)
         try:
             return message.kind, handler(sender, message.body)
         except Declined as declined:
             return MessageKind.FAILED, _failure(declined.reason, declined.reference)
         except Exception as error:  # noqa: BLE001  # whatever it is, the other node waits for an answer
-            log.error("message_failed", message=message.id, kind=message.kind, error=type(error).__name__)
+            _log_failure(message, error)
             return MessageKind.FAILED, _failure(Unavailability.FAILED)
 
     def _reply(self, message: Message, kind: str, body: Mapping[str, Any]) -> str:
         return self._correspondence.write(message.issuer, kind, body, ANSWER_LIFE, message.id).token
+
+
+def _log_failure(message: Message, error: Exception) -> None:
+    log.error("message_failed", message=message.id, kind=str(message.kind), error=type(error).__name__)
 
 
 def _failure(reason: Unavailability, reference: str = "") -> dict[str, str]:

@@ -239,10 +239,12 @@ class Running:
 
 
 @contextmanager
-def running(directory: Path, environment: Mapping[str, str] | None = None) -> Iterator[Running]:
+def running(
+    directory: Path, environment: Mapping[str, str] | None = None, port: int = 0
+) -> Iterator[Running]:
     """Serve the node of a directory from a thread of this process; ``environment`` may name its secrets."""
     node = build_node(directory, environment=environment or {})
-    server = uvicorn.Server(uvicorn.Config(create_app(node), port=0, log_level="critical"))
+    server = uvicorn.Server(uvicorn.Config(create_app(node), port=port, log_level="critical"))
     thread = threading.Thread(target=server.run)
     thread.start()
     try:
