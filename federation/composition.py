@@ -13,15 +13,20 @@ from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from catalogue.catalogue import Catalogue
 from catalogue.fragment import Fragment, SourceError
 from catalogue.held import Local
+from catalogue.models import Mode
 from connectors.duckdb import DuckDBConnector
 from connectors.protocol import Connector, Finding
 from connectors.sources import DatabaseSource, FileSource
 from federation.audit.chain import append, head
 from federation.audit.events import AuditAction, AuditEvent, Detail
 from federation.configuration import Configuration, read_configuration, read_settings
+from federation.holders.asking import Asking
 from federation.holders.local import LocalHolder
+from federation.holders.remote import PartsHolder, RemoteHolder
+from federation.holders.routing import RoutingHolder
 from federation.identity.builtin import BuiltinIdentity, Client
 from federation.identity.principal import Principal
 from federation.identity.tokens import AccessTokens
@@ -30,6 +35,7 @@ from federation.release.keys import SigningKey
 from federation.runs.answering import Answering
 from federation.sandbox.model import Limits
 from federation.sandbox.pool import Sandbox
+from federation.service.cells import answer_cells
 from federation.service.compiling import CompilerPool
 from federation.service.node import Node
 from federation.settings import Settings, SourceSettings
@@ -38,8 +44,12 @@ from federation.state.idempotency import forget_before
 from federation.state.lock import NodeLock
 from federation.state.releases import referenced_digests
 from federation.state.secrets import load_secrets
+from federation.wire.channel import MessageKind
 from federation.wire.exchange_key import ExchangeKey
 from federation.wire.wire import Wire, build_wire
+from policies.cell_question import CellQuestion
+from policies.cell_sql import cell_sql
+from policies.plan import CellQuery
 from policies.protect import NoiseKey
 
 DATABASE = "node.sqlite"
@@ -186,26 +196,32 @@ def _assemble(
         forget_before(session, clock() - KEYS_KEPT)
         append(session, AuditEvent("node", AuditAction.NODE_STARTED, settings.node, clock(), details))
     limits = _presentation_limits(settings)
-    return Node(
+    wire = build_wire(settings, signing_key, exchange_key, database, clock)
+    local, asking = LocalHolder(connectors, catalogue, noise), Asking(wire.channel, wire.peers)
+    parted = {Mode.PROTECTED_PARTS: PartsHolder(asking)}
+    node = Node(
         settings=settings,
         catalogue=catalogue,
         database=database,
         compiler=compiler,
         answering=Answering(
-            holder=LocalHolder(connectors, catalogue, noise),
+            holder=local,
             present=partial(sandbox.run_presentation, limits=limits),
             lookups=lambda name: catalogue.codelists[name].table,
         ),
+        holders=RoutingHolder(catalogue, local, RemoteHolder(asking), parted),
         files=files,
         signing_key=signing_key,
         key_epoch=secrets.key_epoch,
         authenticator=identity,
         token_issuer=identity,
-        wire=build_wire(settings, signing_key, exchange_key, database, clock),
+        wire=wire,
         clock=clock,
-        render=partial(_render, connectors),
+        render=partial(_render, connectors, catalogue),
         close=stack.pop_all().close,
     )
+    wire.desk.register(MessageKind.CELLS, partial(answer_cells, node))
+    return node
 
 
 def _connector(configuration: Configuration, source: SourceSettings, state: Path) -> Connector:
@@ -222,7 +238,16 @@ def _connector(configuration: Configuration, source: SourceSettings, state: Path
     )
 
 
-def _render(connectors: Mapping[str, Connector], fragment: Fragment) -> str:
+def _render(connectors: Mapping[str, Connector], catalogue: Catalogue, query: CellQuery) -> tuple[str, ...]:
+    """What is sent for a cell query: statements to this node's source, or SQL to the nodes that hold the data."""
+    dataset = catalogue.datasets[query.dataset]
+    if isinstance(dataset.held, Local):
+        fragments = (query.fragment, *(guard.fragment for guard in query.guards))
+        return tuple(_statements(connectors, fragment) for fragment in fragments)
+    return (cell_sql(CellQuestion.of(query), dataset, dataset.held.location).sql,)
+
+
+def _statements(connectors: Mapping[str, Connector], fragment: Fragment) -> str:
     """The statements for a fragment's source; a source that is away does not keep a question from being read."""
     try:
         return ";\n\n".join(connectors[fragment.table.connector].explain(fragment))

@@ -14,7 +14,7 @@ from catalogue.documents import faults_of
 from catalogue.faults import CatalogueError, Fault, nearest
 from catalogue.held import Local
 from catalogue.loader import check_directory
-from catalogue.yaml_source import Source, read_yaml
+from catalogue.yaml_source import Source, Step, read_yaml
 from federation.settings import Member, Settings
 
 FILE = "node.yaml"
@@ -108,3 +108,10 @@ def _cross_faults(settings: Settings, source: Source, catalogue: Catalogue) -> I
         if isinstance(held, Local) and held.connector not in settings.sources:
             message = f"dataset {name} uses the connector `{held.connector}`, which is not among `sources`"
             yield source.fault(("sources",), message, nearest(held.connector, settings.sources))
+        for peer in held.nodes:
+            if peer not in settings.federation.peers:
+                message = (
+                    f"dataset {name} is held by the node `{peer}`, which is not among `federation.peers`"
+                )
+                known: tuple[Step, ...] = ("federation", "peers") if settings.federation.peers else ()
+                yield source.fault(known, message, nearest(peer, settings.federation.peers))
