@@ -212,7 +212,11 @@ def _ask(sql: str) -> Any:
 
 
 def test_an_expired_agreement_and_another_code_list_at_a_node(tmp_path: Path) -> None:
-    agreement = FILES["agreements/planning.yaml"].replace("end: 2090-01-01", "end: 2025-12-31")
+    agreement = (
+        FILES["agreements/planning.yaml"]
+        .replace("2026-01-01", "2025-06-01")
+        .replace("2090-01-01", "2025-12-31")
+    )
     sexes = {"codelists/sex.csv": "sex,sex_name\nF,Women\nM,Men\nX,Others\n"}
     changes = {"scotland": {"agreements/planning.yaml": agreement}, "wales": sexes}
     with nations(tmp_path, changes) as found:
