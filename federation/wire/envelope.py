@@ -45,7 +45,7 @@ _ID = re.compile(r"msg_[0-9a-f]{30}")
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", re.ASCII)
 _TOKEN = re.compile(r"[\w-]+\.[\w-]+\.[\w-]+", re.ASCII)
 _VERSIONED = re.compile(r"federation-message/[0-9]{1,9}")
-_MEMBERS = {
+MEMBERS = {
     *("format", "id", "kind", "issuer", "audience"),
     *("issued_at", "expires_at", "in_reply_to", "body"),
 }
@@ -204,7 +204,7 @@ def _message(payload: dict[str, Any]) -> Message:
     texts = ("id", "kind", "issuer", "audience", "issued_at", "expires_at")
     reply = payload.get("in_reply_to")
     if (
-        set(payload) != _MEMBERS
+        set(payload) != MEMBERS
         or not all(isinstance(payload[name], str) for name in texts)
         or not isinstance(payload["body"], dict)
         or not _ID.fullmatch(payload["id"])

@@ -13,7 +13,7 @@ from federation.state.errors import StateError
 from federation.wire.channel import MessageKind
 from federation.wire.correspondence import Correspondence
 from federation.wire.desk import Desk
-from federation.wire.envelope import MessageRefused
+from federation.wire.envelope import MessageFault, MessageRefused
 from federation.wire.http import POLL, REPLIES, Answer, NoAnswer, address, post, text_of
 from federation.wire.peers import Peer
 
@@ -81,6 +81,8 @@ class Poller:
         """Have a message answered by a thread of its own, which gives its place back at its end."""
         try:
             message = self._correspondence.verify(token)
+            if message.issuer != self._hub.name:  # a hub carries no messages of others
+                raise MessageRefused(MessageFault.UNKNOWN_SENDER)
         except MessageRefused as refused:
             log.warning("message_refused", hub=self._hub.name, fault=str(refused.fault))
             return False
@@ -122,5 +124,6 @@ class Poller:
         )
 
     def _longer(self, pause: float, reason: str) -> float:
-        log.warning("poll_failed", hub=self._hub.name, reason=reason)
+        if not self._stopping.is_set():
+            log.warning("poll_failed", hub=self._hub.name, reason=reason)
         return min(LONGEST_PAUSE, max(0.5, pause * 2))

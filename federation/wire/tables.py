@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 
 import pyarrow as pa
 
@@ -37,14 +36,21 @@ def decode_table(text: object) -> pa.Table:
     if not isinstance(text, str):
         raise TableError("a table of a message is a text")
     try:
-        packed = base64.b64decode(text, validate=True)
-        with pa.CompressedInputStream(pa.BufferReader(packed), "zstd") as stream:
-            content = stream.read(LARGEST_BYTES + 1)
-        if len(content) > LARGEST_BYTES:
-            raise TableError(f"a table of a message has at most {LARGEST_BYTES} bytes")
+        content = _unpacked(base64.b64decode(text, validate=True))
         with pa.ipc.open_stream(content) as reader:
             table: pa.Table = reader.read_all()
         table.validate(full=True)
-    except (binascii.Error, pa.ArrowException, OSError, MemoryError):
+    except TableError:
+        raise
+    except (ValueError, pa.ArrowException, OSError, MemoryError):
         raise TableError("this is no table") from None
     return table
+
+
+def _unpacked(packed: bytes) -> bytes:
+    """What was packed, as far as it is not more than may be: a few bytes can stand for very many."""
+    with pa.CompressedInputStream(pa.BufferReader(packed), "zstd") as stream:
+        content: bytes = stream.read(LARGEST_BYTES + 1)
+    if len(content) > LARGEST_BYTES:
+        raise TableError(f"a table of a message has at most {LARGEST_BYTES} bytes")
+    return content

@@ -9,14 +9,17 @@ from datetime import date
 
 import pytest
 
+from catalogue.catalogue import bind_dataset
 from catalogue.fragment import SourceFault
-from catalogue.models import Profile
+from catalogue.models import Profile, SourceLocation
 from federation.api.problems import STATUS
 from federation.client.verify import VerificationFault
 from federation.identity.principal import TokenFault
 from federation.runs.outcomes import RunFault
 from federation.sandbox.model import Fault as PresentationFault
 from federation.state.errors import NodeAlreadyRunning, PrivateFileError, SchemaUnknown
+from federation.wire.channel import Unavailability
+from federation.wire.envelope import MessageFault
 from policies.compiler import compile_query
 from policies.context import Context
 from policies.protect import ProtectFault
@@ -47,6 +50,15 @@ def _with_profiles(context: Context, profiles: dict[str, Profile]) -> Context:
     return replace(context, catalogue=replace(context.catalogue, profiles=profiles))
 
 
+def _people_elsewhere(context: Context) -> Context:
+    """The demonstration's survey at another node."""
+    away = SourceLocation(node="elsewhere", location="people")
+    document = context.catalogue.datasets["people"].document.model_copy(update={"source": away})
+    bound = bind_dataset(document, context.catalogue.codelists)
+    datasets = {**context.catalogue.datasets, "people": bound}
+    return replace(context, catalogue=replace(context.catalogue, datasets=datasets))
+
+
 ANY = "SELECT sex, count(*) FROM people GROUP BY sex"
 CIRCUMSTANCES: dict[str, tuple[str, Callable[[Context], Context]]] = {
     "sql_too_large": (
@@ -59,6 +71,10 @@ CIRCUMSTANCES: dict[str, tuple[str, Callable[[Context], Context]]] = {
     "agreement_expired": (ANY, lambda context: replace(context, today=date(2050, 1, 1))),
     "purpose_not_permitted": (ANY, lambda context: replace(context, purpose="Curiosity")),
     "no_profile": (ANY, lambda context: _with_profiles(context, {})),
+    "held_elsewhere": (
+        "SELECT count(*) FROM learners JOIN people ON learner_id = person_id WHERE age > 30",
+        _people_elsewhere,
+    ),
 }
 """What the page tells in words: its SQL and the circumstances."""
 
@@ -121,6 +137,11 @@ def test_every_end_of_a_run_is_there_and_no_other() -> None:
 
 def test_every_fault_of_a_statement_is_there() -> None:
     assert set(first_codes(section(PAGE, "Statements that do not verify"))) == _values(VerificationFault)
+
+
+def test_every_fault_of_a_message_and_every_reason_of_a_node_is_there() -> None:
+    assert first_codes(section(PAGE, "Messages between nodes")) == list(MessageFault)
+    assert set(first_codes(section(PAGE, "Nodes that give no answer"))) == _values(Unavailability)
 
 
 def test_what_keeps_a_node_from_starting_is_there() -> None:

@@ -29,6 +29,8 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "Persons": settings.Person,
     "Programs": settings.Program,
     "Limits": settings.LimitSettings,
+    "Federation": settings.FederationSettings,
+    "Peers": settings.PeerSettings,
     "Dataset": models.Dataset,
     "Unit": models.Unit,
     "Second unit": models.SecondUnit,

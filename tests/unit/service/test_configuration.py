@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from catalogue.faults import CatalogueError
 from federation.composition import build_node
@@ -125,3 +126,27 @@ def test_a_node_that_cannot_start_lets_go_of_its_lock(tmp_path: Path) -> None:
     secret.touch(mode=0o600)
     secret.write_bytes(content)
     build_node(tmp_path, environment={}).close()
+
+
+PEER = {"title": "Wales", "signing_key": "A" * 43, "exchange_key": "B" * 43}
+URL = "https://wales.example"
+
+
+@pytest.mark.parametrize(
+    ("federation", "message"),
+    [
+        ({"peers": {"wales": PEER | {"url": URL, "polls": True}}}, "url or polls"),
+        ({"peers": {"wales": PEER | {"url": "http://wales.example"}}}, "HTTPS"),
+        ({"peers": {"wales": PEER | {"url": "https://"}}}, "HTTPS"),
+        ({"peers": {"wales": PEER | {"url": "http://[broken"}}}, "HTTPS"),
+        ({"peers": {"wales": PEER | {"signing_key": "short"}}}, "signing_key"),
+        ({"peers": {"wales": PEER, "cymru": PEER | {"exchange_key": "C" * 43}}}, "same signing_key"),
+        ({"peers": {"wales": PEER, "cymru": PEER | {"signing_key": "C" * 43}}}, "same exchange_key"),
+        ({"peers": {"n": PEER}}, "this node itself"),
+        ({"poll": ["wales"]}, "must be among peers"),
+        ({"peers": {"wales": PEER}, "poll": ["wales"]}, "with its url"),
+    ],
+)
+def test_peers_are_told_apart_and_reached_in_one_way(federation: dict[str, object], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        Settings(node="n", title="N", environment="demo", federation=federation)  # type: ignore[arg-type]

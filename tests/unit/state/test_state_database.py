@@ -16,7 +16,7 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateTable
 
 from federation.audit.events import AuditAction
-from federation.state import releases, requests, runs
+from federation.state import messages, releases, requests, runs
 from federation.state.database import Database
 from federation.state.errors import NodeAlreadyRunning, SchemaUnknown, StateConflict, StateUnavailable
 from federation.state.lock import NodeLock
@@ -24,8 +24,11 @@ from federation.state.schema import METADATA
 from tests.support.state import NOW, cell_query, claim, event, new_release, queued, submitted
 
 REPOSITORY = Path(__file__).parents[3]
-REPOSITORIES = (requests, runs, releases)
-UNRECORDED = {"renew_lease": "prolongs a claim that is recorded; neither state nor result changes"}
+REPOSITORIES = (requests, runs, releases, messages)
+UNRECORDED = {
+    "renew_lease": "prolongs a claim that is recorded; neither state nor result changes",
+    "see": "for polls, which ask for nothing; a message is recorded and then seen",
+}
 
 
 def test_models_and_migrations_agree(database: Database) -> None:
@@ -120,6 +123,7 @@ def mutates(function: ast.FunctionDef) -> bool:
         "update",
         "insert",
         "delete",
+        "see",
         "take_step",
         "_must_step",
         "_decide",

@@ -1,0 +1,35 @@
+"""docs/federation.md has every address, kind and member of a message, and its settings are sound."""
+
+from __future__ import annotations
+
+import re
+
+import yaml
+
+from federation.api.federation_routes import router
+from federation.settings import Settings
+from federation.wire import envelope
+from federation.wire.channel import MessageKind
+from tests.docs.pages import read, rows, section
+
+PAGE = read("federation.md")
+TABLES = [row for row in rows(section(PAGE, "What a message is")) if row[0].startswith("`")]
+NAMES = {name for row in TABLES for name in re.findall(r"`([^`]+)`", row[0])}
+
+
+def test_every_address_is_there() -> None:
+    routes = {f"POST {route.path}" for route in router.routes}  # type: ignore[attr-defined]
+    assert {name for name in NAMES if name.startswith("POST")} == routes
+
+
+def test_every_kind_and_member_is_there() -> None:
+    named = {name for name in NAMES if not name.startswith("POST")}
+    assert named == envelope.MEMBERS | set(MessageKind)
+    assert f"`{envelope.FORMAT}`" in PAGE
+    assert f"`{envelope.MESSAGE_TYPE}`" in PAGE
+
+
+def test_the_settings_are_sound() -> None:
+    (text,) = re.findall(r"<!-- peers -->\n```yaml\n(.*?)```", PAGE, re.DOTALL)
+    settings = Settings(**yaml.safe_load(text), environment="demo")
+    assert list(settings.federation.peers) == ["wales"]
