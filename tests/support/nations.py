@@ -10,7 +10,9 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
+from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -26,11 +28,11 @@ from federation.identity.principal import NodeRole, Principal
 from federation.runs.workers import Workers
 from federation.service import releases, requests, runs
 from federation.service.node import Node
-from federation.service.questions import Ask
+from federation.service.questions import Ask, compile_question, question_of
 from federation.service.views import RequestView, RunView
 from federation.state.lifecycle import RunState
 from federation.wire.asking import SignedChannel
-from federation.wire.channel import NodeUnavailable, Unavailability
+from federation.wire.channel import MessageKind, NodeUnavailable, Unavailability
 from federation.wire.correspondence import Written
 from federation.wire.envelope import MessageRefused
 from federation.wire.peers import Peer
@@ -42,6 +44,9 @@ PAT = Principal("pat", "Pat Planner", "greater_ay", frozenset({NodeRole.PLANNER,
 OLU = Principal("olu", "Olu Office", "office", frozenset({NodeRole.CUSTODIAN}))
 SAM = Principal("sam", "Sam Skills", "skills_board", frozenset({NodeRole.CUSTODIAN}))
 ROWS = 12_000
+WARM = "SELECT count(*) FROM people"
+"""Asked of each compiler once, so that they don't all start at the same time."""
+TODAY = date(2026, 6, 1)
 
 _NATION_OF = {area: nation for nation, areas in AREAS.items() for area in areas}
 GEOGRAPHY = {
@@ -111,13 +116,23 @@ def hub_files() -> dict[str, str]:
 
 @dataclass
 class Nations:
-    """``away`` names nodes that are silent; ``tamper`` may change an answer's token on its way to the hub."""
+    """``away`` names nodes that are silent; ``tamper`` may change an answer's token on its way to the hub, ``lie`` what
+    a node answers."""
 
     directory: Path
     nodes: dict[str, Node] = field(default_factory=dict)
     away: set[str] = field(default_factory=set)
     asked: list[str] = field(default_factory=list)
     tamper: Callable[[str, str], str] = lambda _, token: token
+    lie: Callable[[str, Mapping[str, Any]], Mapping[str, Any]] = lambda _, body: body
+    channel: SignedChannel | None = None
+
+    def ask(
+        self, node: str, kind: MessageKind, body: Mapping[str, Any], *, deadline: float, cancel: CancelSignal
+    ) -> Mapping[str, Any]:
+        """The hub's channel; what comes back may have been changed by the node before it signed the message."""
+        assert self.channel is not None
+        return self.lie(node, self.channel.ask(node, kind, body, deadline=deadline, cancel=cancel))
 
     @property
     def hub(self) -> Node:
@@ -132,7 +147,7 @@ class Nations:
         except MessageRefused as refused:
             raise NodeUnavailable(peer.name, Unavailability.REFUSED, str(refused.fault)) from None
 
-    def ask(self, sql: str) -> RunView:
+    def answer(self, sql: str) -> RunView:
         """Ask the hub as Pat and wait for the run to end."""
         return self.run(self.request(sql).request)
 
@@ -165,14 +180,19 @@ class Nations:
 
 
 @contextmanager
-def nations(directory: Path, changes: Mapping[str, Mapping[str, str]] | None = None) -> Iterator[Nations]:
-    """Start all six; ``changes`` replace files of a node, the hub among them."""
+def nations(
+    directory: Path,
+    changes: Mapping[str, Mapping[str, str]] | None = None,
+    started: tuple[str, ...] = (*NATIONS, "board"),
+) -> Iterator[Nations]:
+    """A hub and the nodes ``started``, the others being away; ``changes`` replace files of a node."""
     names = [*NATIONS, "board", "hub"]
     signing = {name: OKPKey.generate_key("Ed25519") for name in names}
     exchange = {name: OKPKey.generate_key("X25519") for name in names}
     found = Nations(directory)
     with ExitStack() as stack:
-        for name in names:
+        found.away = set(NATIONS) - set(started)
+        for name in (*started, "hub"):
             files = {**GEOGRAPHY, **_files(name), **(changes or {}).get(name, {})}
             peers = [other for other in names if other != name and "hub" in (name, other)]
             files["node.yaml"] = _node_yaml(name) + _peers(peers, signing, exchange)
@@ -185,10 +205,12 @@ def nations(directory: Path, changes: Mapping[str, Mapping[str, str]] | None = N
             node = build_node(folder, environment=environment)
             stack.callback(node.close)
             found.nodes[name] = node
+            compile_question(node, question_of(node, PAT.body, Ask(WARM, "planning", PURPOSE), TODAY))
             if name != "hub":
                 stack.enter_context(Workers(node))
         hub = found.nodes["hub"]
-        asking = Asking(SignedChannel(hub.wire.correspondence, lambda _: found), hub.wire.peers)
+        asking = Asking(found, hub.wire.peers)
+        found.channel = SignedChannel(hub.wire.correspondence, lambda _: found)
         parted = {Mode.PROTECTED_PARTS: PartsHolder(asking)}
         holders = replace(hub.holders, remote=RemoteHolder(asking), parted=parted)
         found.nodes["hub"] = replace(hub, holders=holders)
@@ -203,7 +225,7 @@ def _files(name: str) -> dict[str, str]:
 
 
 def _node_yaml(name: str) -> str:
-    """Six nodes start at once, so that the first question of each takes its time."""
+    """Six nodes share one machine, so that questions take their time."""
     text = FILES["node.yaml"].replace("node: test_node", f"node: {name}")
     return text.replace("compile_workers: 1,", "compile_workers: 1, compile_seconds: 60,")
 

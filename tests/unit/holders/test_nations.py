@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import pyarrow.compute as pc
 import pytest
 
 from federation.service import requests
+from federation.service.questions import Ask
 from federation.service.requests import Ruling
 from federation.state.lifecycle import RunState
+from federation.wire.tables import decode_table, encode_table
 from tests.support.nations import NATIONS, OLU, PAT, SAM, Nations, nations
 from tests.support.node import FILES
 
@@ -28,6 +31,7 @@ def four(shared: Nations) -> Iterator[Nations]:
     yield shared
     shared.away.clear()
     shared.tamper = lambda _, token: token
+    shared.lie = lambda _, body: body
 
 
 BY_SEX = (
@@ -38,11 +42,11 @@ BOUND = 8
 
 
 def rows(nations_: Nations, sql: str) -> list[dict[str, Any]]:
-    return nations_.table(nations_.ask(sql)).to_pylist()
+    return nations_.table(nations_.answer(sql)).to_pylist()
 
 
 def test_parts_add_up_to_the_truth_within_the_bound(four: Nations) -> None:
-    run = four.ask(BY_SEX)
+    run = four.answer(BY_SEX)
     truth = four.truth().group_by("sex").aggregate([("pay", "mean"), ("pay", "count"), ("pay", "sum")])
     true = {row["sex"]: row for row in truth.to_pylist()}
     found = four.table(run).to_pylist()
@@ -62,7 +66,7 @@ def test_parts_add_up_to_the_truth_within_the_bound(four: Nations) -> None:
 
 
 def test_the_statement_lists_the_parts(four: Nations) -> None:
-    statement = four.statement(four.ask(BY_SEX))
+    statement = four.statement(four.answer(BY_SEX))
     parts = statement["parts"]
     assert isinstance(parts, list)
     assert [part["node"] for part in parts] == sorted(NATIONS)
@@ -76,8 +80,8 @@ def test_the_statement_lists_the_parts(four: Nations) -> None:
 
 def test_the_same_question_has_the_same_digits(four: Nations) -> None:
     """Whatever order the nodes answer in, and however often they are asked."""
-    first = four.table(four.ask(BY_SEX))
-    assert four.table(four.ask(BY_SEX)).equals(first)
+    first = four.table(four.answer(BY_SEX))
+    assert four.table(four.answer(BY_SEX)).equals(first)
 
 
 def test_only_nodes_that_the_question_touches_are_asked(four: Nations) -> None:
@@ -93,7 +97,7 @@ def test_grouping_sets_spreads_and_quantiles(four: Nations) -> None:
         "SELECT nation, GROUPING(nation) AS g, count(*) AS n, stddev_samp(pay) AS spread, median(pay) AS middle "
         "FROM people GROUP BY ROLLUP (nation) ORDER BY g, nation"
     )
-    run = four.ask(sql)
+    run = four.answer(sql)
     *single, total = four.table(run).to_pylist()
     assert all(row["middle__status"] == "" for row in single)
     assert total["middle__status"] == "[x]"
@@ -112,7 +116,7 @@ def test_a_withheld_part_withholds_the_total(four: Nations) -> None:
 def test_a_nation_that_is_away_is_named_and_its_absence_marked(four: Nations) -> None:
     whole = {row["sex"]: row["people"] for row in rows(four, BY_SEX)}
     four.away.add("wales")
-    run = four.ask(BY_SEX)
+    run = four.answer(BY_SEX)
     for row in four.table(run).to_pylist():
         assert row["people__status"] == row["pay__status"] == "[part]"
         assert 0 < row["people"] < whole[row["sex"]]
@@ -123,7 +127,7 @@ def test_a_nation_that_is_away_is_named_and_its_absence_marked(four: Nations) ->
 
 def test_with_nobody_there_the_run_says_who_was_asked(four: Nations) -> None:
     four.away |= set(NATIONS)
-    run = four.ask(BY_SEX)
+    run = four.answer(BY_SEX)
     assert run.state is RunState.FAILED
     assert run.error == "holders_unavailable"
     assert "wales: it could not be reached" in run.message
@@ -148,11 +152,11 @@ def test_a_person_decides_where_the_data_is(four: Nations) -> None:
 
 def test_a_refusal_there_is_named(four: Nations) -> None:
     sql = "SELECT sex, count(*) AS n FROM earnings WHERE pay < 500 GROUP BY sex"
-    four.ask(sql)
+    four.answer(sql)
     england = four.nodes["england"]
     (waiting,) = [view for view in requests.listing(england, OLU) if view.state == "submitted"]
     requests.refuse(england, OLU, waiting.request, Ruling("no", waiting.plan_digest))
-    run = four.ask(sql)
+    run = four.answer(sql)
     assert run.error == "holders_unavailable"
     assert f"england: it refused ({waiting.request})" in run.message
 
@@ -166,7 +170,7 @@ VERTICAL = (
 
 
 def test_datasets_of_several_custodians_are_joined_above_the_line(four: Nations) -> None:
-    run = four.ask(VERTICAL)
+    run = four.answer(VERTICAL)
     found = four.table(run).to_pylist()
     assert [(row["region"], row["people__status"], row["posts__status"]) for row in found] == [
         ("N", "", ""),
@@ -182,7 +186,7 @@ def test_datasets_of_several_custodians_are_joined_above_the_line(four: Nations)
 
 def test_the_rest_is_shown_where_one_custodian_is_away(four: Nations) -> None:
     four.away.add("board")
-    run = four.ask(VERTICAL)
+    run = four.answer(VERTICAL)
     found = four.table(run).to_pylist()
     assert {row["posts__status"] for row in found} == {"[x]"}
     assert found[0]["people__status"] == found[0]["here__status"] == ""
@@ -191,8 +195,46 @@ def test_the_rest_is_shown_where_one_custodian_is_away(four: Nations) -> None:
 
 def test_an_answer_that_was_changed_on_its_way_is_no_answer(four: Nations) -> None:
     four.tamper = lambda node, token: token[:-4] + "AAAA" if node == "wales" else token
-    run = four.ask(BY_SEX)
+    run = four.answer(BY_SEX)
     assert any("wales: its answer was not one that can be relied on" in note for note in four.notes(run))
+
+
+def _rounded_up(body: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The node's table with other digits, under the statement that it signed before."""
+    table = decode_table(body["table"])
+    index = table.column_names.index("a0")
+    return {**body, "table": encode_table(table.set_column(index, "a0", pc.add(table["a0"], 1000)))}
+
+
+@pytest.mark.parametrize(
+    "lie",
+    [
+        _rounded_up,
+        lambda body: {**body, "statement": body["statement"][:-4] + "AAAA"},
+        lambda body: {**body, "release": "rel_another"},
+        lambda body: {**body, "table": "bm90IGEgdGFibGU="},
+        lambda body: {**body, "sparse": "yes, in a way"},
+        lambda body: {**body, "noise": {"maximum_error": -1, "variance": 0}},
+        lambda body: {},
+    ],
+)
+def test_a_node_is_held_to_what_it_signed(
+    four: Nations, lie: Callable[[Mapping[str, Any]], Mapping[str, Any]]
+) -> None:
+    four.lie = lambda node, body: lie(body) if node == "wales" else body
+    run = four.answer("SELECT count(*) AS n FROM people WHERE nation IN ('S', 'W')")
+    assert four.table(run).to_pylist()[0]["n__status"] == "[part]"
+    assert any("wales: its answer was not one that can be relied on" in note for note in four.notes(run))
+
+
+def test_the_release_of_another_question_is_no_answer(four: Nations) -> None:
+    """Wales gives what it released, rightly signed, for another condition."""
+    kept: list[Mapping[str, Any]] = []
+    four.lie = lambda node, body: (kept.append(body), body)[1]
+    four.answer("SELECT count(*) AS n FROM people WHERE nation = 'W'")
+    four.lie = lambda node, body: kept[0] if node == "wales" else body
+    run = four.answer("SELECT count(*) AS n FROM people WHERE nation IN ('S', 'W') AND sex = 'F'")
+    assert any("answer_table_differs" in note for note in four.notes(run))
 
 
 def test_no_request_at_the_hub_waits_for_what_others_hold(four: Nations) -> None:
@@ -205,9 +247,7 @@ def test_no_request_at_the_hub_waits_for_what_others_hold(four: Nations) -> None
     assert SAM.body not in mixed.reason
 
 
-def _ask(sql: str) -> Any:
-    from federation.service.questions import Ask
-
+def _ask(sql: str) -> Ask:
     return Ask(sql, "planning", "skills planning")
 
 
@@ -219,8 +259,8 @@ def test_an_expired_agreement_and_another_code_list_at_a_node(tmp_path: Path) ->
     )
     sexes = {"codelists/sex.csv": "sex,sex_name\nF,Women\nM,Men\nX,Others\n"}
     changes = {"scotland": {"agreements/planning.yaml": agreement}, "wales": sexes}
-    with nations(tmp_path, changes) as found:
-        run = found.ask(BY_SEX)
+    with nations(tmp_path, changes, ("england", "scotland", "wales")) as found:
+        run = found.answer(BY_SEX)
         (note,) = [note for note in found.notes(run) if "Missing" in note]
         assert "scotland: it refused (agreement_expired)" in note
         assert "wales: it refused (catalogue_differs)" in note
