@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from catalogue.fragment import SourceFault, tables_of
@@ -27,6 +28,7 @@ from federation.service.questions import Ask, compile_question, question_of, ref
 from federation.service.use import use_of
 from federation.service.views import RunView
 from federation.state import requests as store
+from federation.state.errors import TransitionNotAllowed
 from federation.state.lifecycle import RequestState, RunState
 from federation.wire.channel import Declined, Sender, Unavailability
 from federation.wire.tables import encode_table
@@ -127,7 +129,8 @@ def _finished(node: Node, principal: Principal, run: RunView, sender: Sender) ->
     """The run once it is done. One for which nobody waits any more is cancelled."""
     while run.state not in ENDED:
         if sender.cancel.is_set() or time.monotonic() >= sender.deadline:
-            runs.cancel(node, principal, run.run)
+            with suppress(TransitionNotAllowed):  # it has ended in this very moment
+                runs.cancel(node, principal, run.run)
             raise Declined(Unavailability.TIMED_OUT, run.run)
         time.sleep(POLL_SECONDS)
         run = runs.get(node, principal, run.run)
