@@ -67,6 +67,7 @@ class Detail(StrEnum):
     KEY_ID = "key_id"
     KIND = "kind"
     MESSAGE_DIGEST = "message_digest"
+    NODES = "nodes"
     OWNER = "owner"
     PEER = "peer"
     PLAN_DIGEST = "plan_digest"

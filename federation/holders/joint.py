@@ -12,8 +12,8 @@ from catalogue.catalogue import Catalogue
 from catalogue.models import Profile
 from connectors.protocol import CancelSignal
 from federation.holders.local import LocalHolder
+from policies.cell_question import CellQuestion
 from policies.cells import ProtectedCells, Status
-from policies.joint_question import joint_question
 from policies.plan import CellQuery
 from policies.protect import ProtectError, ProtectFault, cells_of
 from policies.protect.grid import check_grid
@@ -54,7 +54,7 @@ class JointHolder:
     ) -> Share | None:
         """The share that was computed on ``snapshot``; None where the source is another by now."""
         with self._lock:
-            kept = self._kept.get((joint_question(query, self._catalogue), snapshot))
+            kept = self._kept.get((self._question(query), snapshot))
         if kept is not None:
             return kept
         share = self._computed(query, deadline, cancel)
@@ -69,10 +69,13 @@ class JointHolder:
         with self._lock:
             self._kept.clear()
 
+    def _question(self, query: CellQuery) -> str:
+        return CellQuestion.of(query).digest(self._catalogue.datasets[query.dataset])
+
     def _computed(self, query: CellQuery, deadline: float, cancel: CancelSignal) -> Share:
         share = self._local.share(query, deadline=deadline, cancel=cancel)
         with self._lock:
-            self._kept[joint_question(query, self._catalogue), share.snapshot] = share
+            self._kept[self._question(query), share.snapshot] = share
             while len(self._kept) > KEPT:
                 self._kept.popitem(last=False)
         return share

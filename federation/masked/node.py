@@ -10,7 +10,6 @@ import base64
 import binascii
 import hashlib
 import hmac
-import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -21,41 +20,51 @@ from pydantic import ValidationError
 
 from catalogue.digests import document_digest
 from catalogue.fragment import SourceError
-from catalogue.models import Profile
 from federation.audit.events import AuditAction, AuditEvent, Detail, DetailValue
+from federation.holders.messages import JointQuestion, MessageUnreadable, read_joint
 from federation.masked.masks import MaskError, Purpose, Seat, unmasked
 from federation.masked.session import EligibilityAnswer, Roster, Session, SessionError, Terms
-from federation.service.asked import Approved, AskedQuestion, approved, cell_query, released
+from federation.service.asked import Asked, finished, understood, usable_request
+from federation.service.errors import ServiceError
 from federation.service.node import Node
 from federation.state import joint
 from federation.state.errors import RosterTaken
+from federation.state.releases import get_release
 from federation.wire.channel import Declined, Handler, MessageKind, Sender, Unavailability
-from federation.wire.exchange_key import ExchangeKey
-from policies.joint_question import joint_cells_asked, joint_question
-from policies.plan import CellQuery
+from policies.cell_question import CellQuestion
+from policies.joint_cells import joint_cells_asked, population
 from policies.protect import NoiseKey, ProtectError
 from policies.protect.joint import Share, eligible, joint_noise, why_not_joint
 
+Mask = npt.NDArray[np.bool_]
 _FINGERPRINT = b"federation-joint/1 noise"
+
+
+@dataclass(frozen=True)
+class _Question:
+    """A message as this node reads it."""
+
+    message: JointQuestion
+    roster: Roster
+    asked: Asked
+    request: str
 
 
 @dataclass(frozen=True)
 class _Given:
     """A joint count that this node takes part in, verified anew: what all agreed on, and what is its own of it."""
 
-    session: Session
+    question: _Question
     seat: Seat
     share: Share
-    may: npt.NDArray[np.bool_]
-    profile: Profile
+    may: Mask
 
 
 class JointNode:
     """Handlers of the three rounds, for ``Desk.register``."""
 
-    def __init__(self, node: Node, exchange: ExchangeKey, noise: NoiseKey) -> None:
+    def __init__(self, node: Node, noise: NoiseKey) -> None:
         self._node = node
-        self._exchange = exchange
         self._noise = noise
 
     def handlers(self) -> dict[MessageKind, Handler]:
@@ -66,17 +75,22 @@ class JointNode:
         }
 
     def eligibility(self, sender: Sender, body: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Round A: a signed answer that says where this node alone would publish, and its release."""
-        roster, asked = self._roster(body), AskedQuestion.read(body)
-        self._check(sender, asked)
-        question = approved(self._node, sender, asked)
-        release = released(self._node, question, sender.deadline)
-        snapshot = release.snapshots[question.query.dataset]
-        share = self._share(question.query, snapshot, sender)
+        """Round A: a signed answer that says where this node alone would publish, and the statement of its release."""
+        try:
+            question = self._question(sender, body)
+            asked = question.asked
+            run = finished(self._node, asked, question.request, sender)
+            assert run.release is not None
+        except ServiceError as error:
+            raise Declined(Unavailability.FAILED, str(error.code)) from None
+        with self._node.database.read() as session:
+            release = get_release(session, run.release)
+        snapshot = release.snapshots[asked.query.dataset]
+        share = self._share(asked, snapshot, sender)
         answer = EligibilityAnswer.of(
             self._node.settings.node,
-            roster,
-            self._terms(question.query, share.publishes.size),
+            question.roster,
+            self._terms(asked, share.publishes.size),
             snapshot,
             release.id,
             share.publishes,
@@ -94,73 +108,74 @@ class JointNode:
         given = self._given(sender, body, AuditAction.JOINT_VALUES_GIVEN)
         counts = given.share.counts[given.may]
         if given.seat.position == 0:
-            counts = counts + self._joint_noise(given, body.get("sealed"))
+            counts = counts + self._joint_noise(given)
         words = given.seat.masked(counts, Purpose.VALUES)
         return {"masked": base64.b64encode(words.astype("<u8").tobytes()).decode()}
 
     # ---- what is checked every time ----------------------------------------------------------------------
 
-    def _roster(self, body: Mapping[str, Any]) -> Roster:
+    def _question(self, sender: Sender, body: Mapping[str, Any]) -> _Question:
+        try:
+            message = read_joint(body)
+        except MessageUnreadable as error:
+            raise Declined(Unavailability.REFUSED, error.code) from None
+        roster = self._roster(message)
+        nodes = tuple(seat.node for seat in roster.seats)
+        asked = understood(self._node, sender, message, nodes)
+        if why_not_joint(asked.query, asked.profile) is not None:
+            raise Declined(Unavailability.REFUSED, "joint_not_possible")
+        return _Question(message, roster, asked, usable_request(self._node, asked))
+
+    def _roster(self, message: JointQuestion) -> Roster:
         """The roster, if every node in it has the keys that this node knows it by."""
         try:
-            roster = Roster.model_validate(body.get("roster"))
+            roster = Roster.model_validate(message.roster)
         except ValidationError:
             raise Declined(Unavailability.REFUSED, "joint_roster_invalid") from None
-        peers = self._node.settings.federation.peers
-        own = self._node.settings.node
+        peers, own = self._node.settings.federation.peers, self._node.settings.node
         for seat in roster.seats:
             if seat.node == own:
-                known = (self._node.signing_key.public_x, self._exchange.public)
+                known = self._node.signing_key.public_x, self._node.wire.exchange_key.public
             elif seat.node in peers:
-                known = (peers[seat.node].signing_key, peers[seat.node].exchange_key)
+                known = peers[seat.node].signing_key, peers[seat.node].exchange_key
             else:
                 raise Declined(Unavailability.REFUSED, "joint_roster_unknown")
             if known != (seat.signing_key, seat.exchange_key):
                 raise Declined(Unavailability.REFUSED, "joint_roster_unknown")
         if own not in {seat.node for seat in roster.seats}:
             raise Declined(Unavailability.REFUSED, "joint_roster_lacks_node")
-        if body.get("jointly_with") != [seat.node for seat in roster.seats]:
-            raise Declined(Unavailability.REFUSED, "joint_roster_invalid")
         return roster
-
-    def _check(self, sender: Sender, asked: AskedQuestion) -> None:
-        query = cell_query(self._node, sender, asked)
-        if why_not_joint(query, self._node.joint.profile(query)) is not None:
-            raise Declined(Unavailability.REFUSED, "joint_not_possible")
 
     def _given(self, sender: Sender, body: Mapping[str, Any], action: AuditAction) -> _Given:
         """Verify the whole session again, and record what is about to be given."""
-        roster, asked = self._roster(body), AskedQuestion.read(body)
-        self._check(sender, asked)
-        question = approved(self._node, sender, asked)
-        session = self._session(roster, body, question)
-        position = roster.position(self._node.settings.node)
-        snapshot = session.answers[position].snapshot
-        share = self._share(question.query, snapshot, sender)
-        if not np.array_equal(session.answers[position].mask, share.publishes):
-            raise Declined(Unavailability.REFUSED, "joint_answer_not_own")
-        profile = self._node.joint.profile(question.query)
-        may = eligible(session.publishes, exact=profile.cell_keys is None)
-        self._record(question, session, may, position, action)
-        seat = Seat(self._exchange, roster.exchange_keys, position, session.binding)
-        return _Given(session, seat, share, may, profile)
-
-    def _session(self, roster: Roster, body: Mapping[str, Any], question: Approved) -> Session:
-        answers = body.get("answers")
-        if not isinstance(answers, list) or not all(isinstance(each, str) for each in answers):
-            raise Declined(Unavailability.REFUSED, "message_malformed")
         try:
-            session = Session.verified(roster, answers)
+            question = self._question(sender, body)
+        except ServiceError as error:
+            raise Declined(Unavailability.FAILED, str(error.code)) from None
+        session = self._session(question)
+        position = question.roster.position(self._node.settings.node)
+        answer = session.answers[position]
+        share = self._share(question.asked, answer.snapshot, sender)
+        if not np.array_equal(answer.mask, share.publishes):
+            raise Declined(Unavailability.REFUSED, "joint_answer_not_own")
+        may = eligible(session.publishes, exact=question.asked.profile.cell_keys is None)
+        self._record(question, session, answer, may, action)
+        seat = Seat(self._node.wire.exchange_key, question.roster.exchange_keys, position, session.binding)
+        return _Given(question, seat, share, may)
+
+    def _session(self, question: _Question) -> Session:
+        try:
+            session = Session.verified(question.roster, question.message.answers)
+            if session.terms != self._terms(question.asked, session.terms.counts):
+                raise SessionError("joint_terms_differ")
         except SessionError as error:
             raise Declined(Unavailability.REFUSED, error.code) from None
-        if session.terms != self._terms(question.query, session.terms.counts):
-            raise Declined(Unavailability.REFUSED, "joint_terms_differ")
         return session
 
-    def _share(self, query: CellQuery, snapshot: str, sender: Sender) -> Share:
+    def _share(self, asked: Asked, snapshot: str, sender: Sender) -> Share:
         try:
             share = self._node.joint.share(
-                query, snapshot, deadline=sender.deadline, cancel=threading.Event()
+                asked.query, snapshot, deadline=sender.deadline, cancel=sender.cancel
             )
         except (SourceError, ProtectError) as error:
             raise Declined(Unavailability.FAILED, str(error.fault)) from None
@@ -170,61 +185,53 @@ class JointNode:
 
     def _record(
         self,
-        question: Approved,
+        question: _Question,
         session: Session,
-        may: npt.NDArray[np.bool_],
-        position: int,
+        answer: EligibilityAnswer,
+        may: Mask,
         action: AuditAction,
     ) -> None:
-        answer, now = session.answers[position], self._node.clock()
-        cells = joint_cells_asked(question.query, self._node.catalogue, may)
+        now, roster = self._node.clock(), session.roster.digest
+        cells = joint_cells_asked(question.asked.query, self._node.catalogue, may)
         details: dict[Detail, DetailValue] = {
-            Detail.REQUEST: question.request.id,
-            Detail.ROSTER: session.roster.digest,
+            Detail.REQUEST: question.request,
+            Detail.ROSTER: roster,
             Detail.SESSION: session.digest,
-            Detail.CELLS: int(may.size),
+            Detail.CELLS: len(cells),
         }
-        event = AuditEvent(question.principal.subject, action, answer.release, now, details)
+        event = AuditEvent(question.asked.principal.subject, action, answer.release, now, details)
         try:
             with self._node.database.write() as transaction:
-                joint.give(
-                    transaction,
-                    action,
-                    answer.release,
-                    cells,
-                    answer.snapshot,
-                    session.roster.digest,
-                    now,
-                    event,
-                )
+                joint.give(transaction, action, answer.release, cells, answer.snapshot, roster, now, event)
         except RosterTaken as error:
             raise Declined(Unavailability.REFUSED, error.code) from None
 
     # ---- what it knows -----------------------------------------------------------------------------------
 
-    def _terms(self, query: CellQuery, counts: int) -> Terms:
+    def _terms(self, asked: Asked, counts: int) -> Terms:
         fingerprint = hmac.new(self._noise.secret, _FINGERPRINT, hashlib.sha256).hexdigest()
         return Terms(
-            question=joint_question(query, self._node.catalogue),
-            profile=document_digest(self._node.joint.profile(query)),
+            question=CellQuestion.of(asked.query).digest(self._node.catalogue.datasets[asked.query.dataset]),
+            population=population(asked.query, self._node.catalogue),
+            profile=document_digest(asked.profile),
             noise=fingerprint,
             key_epoch=self._noise.epoch,
             counts=counts,
         )
 
-    def _joint_noise(self, given: _Given, sealed: object) -> npt.NDArray[np.int64]:
+    def _joint_noise(self, given: _Given) -> npt.NDArray[np.int64]:
         """The noise of the joint keys, which this node alone learns, and only as their sum."""
         length = int(given.may.sum())
-        seats = given.session.roster.seats
-        if not isinstance(sealed, list) or len(sealed) != len(seats):
-            raise Declined(Unavailability.REFUSED, "message_malformed")
+        sealed = given.question.message.sealed
+        if len(sealed) != len(given.question.roster.seats):
+            raise Declined(Unavailability.REFUSED, "joint_keys_unreadable")
         try:
-            parts = [
-                given.seat.open(base64.b64decode(text, validate=True), position, length)
-                for position, text in enumerate(sealed)
-            ]
-            keys = unmasked(parts)
-        except (MaskError, binascii.Error, TypeError, ValueError):
+            keys = unmasked(
+                [
+                    given.seat.open(base64.b64decode(text, validate=True), position, length)
+                    for position, text in enumerate(sealed)
+                ]
+            )
+        except (MaskError, binascii.Error):
             raise Declined(Unavailability.REFUSED, "joint_keys_unreadable") from None
-        # The keys are summed modulo 2^64 and reduced by the modulus of record keys.
-        return joint_noise(keys, given.profile, self._noise)
+        return joint_noise(keys, given.question.asked.profile, self._noise)

@@ -89,11 +89,13 @@ class Roster(Part):
 class Terms(Part):
     """What a joint count stands on, as one node has it: the same at all nodes, or there is none.
 
-    ``question`` is the digest of the canonical cells and code lists as the node's own compiler reads the SQL;
+    ``question`` is the digest of the canonical cells and code lists as the node's own compiler reads the SQL,
+    ``population`` the series, reference period and unit;
     ``noise`` shows that nodes share a noise secret, and not which; ``profile`` is the digest of the disclosure profile.
     """
 
     question: Digest
+    population: tuple[str, str, str]
     profile: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
     noise: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
     key_epoch: Annotated[int, Field(ge=1)]

@@ -142,7 +142,7 @@ def _decision_ref(decision: DecisionRef, statement: Statement, names: _Names) ->
 def _decision(decision: DecisionRef, statement: Statement, names: _Names) -> tuple[Node, Node]:
     agreement = statement.authority.agreement
     by_person = decision.kind == "person"
-    decider = names.ref("person" if by_person else "standing-rule", decision.decided_by)
+    decider = names.ref("person", decision.decided_by)
     custodian = names.ref("body", decision.custodian)
     activity = {
         **_decision_ref(decision, statement, names),

@@ -1,158 +1,139 @@
-"""Questions that another node asks for somebody: requested, decided on, run and released like anybody's."""
+"""Questions that another node asks for somebody: compiled, decided on and run here like anybody's."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-
-from catalogue.fragment import SourceFault
+from catalogue.fragment import SourceFault, tables_of
+from catalogue.held import Local
+from catalogue.models import Profile
+from catalogue.strictest import profile_for
+from federation.audit.chain import append
+from federation.holders.messages import CellsQuestion
 from federation.identity.principal import NodeRole, Principal
+from federation.runs.outcomes import RunFault
 from federation.service import requests, runs
-from federation.service.errors import ServiceCode, ServiceError
 from federation.service.node import Node
-from federation.service.questions import Ask, compile_question, question_of
+from federation.service.questions import Ask, compile_question, question_of, refusal_event
 from federation.service.use import use_of
-from federation.state import releases
+from federation.service.views import RunView
 from federation.state import requests as store
 from federation.state.lifecycle import RequestState, RunState
-from federation.state.models import Release, Request
-from federation.state.runs import get_run
 from federation.wire.channel import Declined, Sender, Unavailability
-from policies.plan import CellQuery
+from policies.cell_question import CellQuestion
+from policies.plan import CellQuery, ClearedPlan
 from policies.refusals import RefusalError
 
 POLL_SECONDS = 0.05
-RECENT = 200
-"""How many of somebody's latest requests are looked through for the same question."""
-
-
-class AskedQuestion(BaseModel):
-    """What the body of a message says of a question. ``requester`` is whom the other node vouches for."""
-
-    model_config = ConfigDict(extra="ignore", frozen=True)
-
-    requester: str = Field(min_length=1, max_length=150)
-    body: str
-    agreement: str
-    purpose: str
-    sql: str
-    jointly_with: tuple[str, ...] = ()
-
-    @classmethod
-    def read(cls, body: Mapping[str, Any]) -> AskedQuestion:
-        """Raises Declined for a message that lacks something."""
-        try:
-            return cls.model_validate(body)
-        except ValidationError:
-            raise Declined(Unavailability.REFUSED, "message_malformed") from None
+REFUSED = frozenset({RequestState.REFUSED, RequestState.REVOKED})
+ENDED = frozenset({RunState.DONE, RunState.FAILED, RunState.CANCELLED, RunState.VOID})
 
 
 @dataclass(frozen=True)
-class Approved:
-    """A question that may be run: the request that was approved, by whom it is asked, and its one cell query."""
+class Asked:
+    """A question as this node understands it: on whose behalf, and the one cell query that it is."""
 
-    request: Request
+    hub: str
     principal: Principal
+    ask: Ask
     query: CellQuery
+    profile: Profile
+    plan_digest: str
 
 
-def cell_query(node: Node, sender: Sender, asked: AskedQuestion) -> CellQuery:
-    """The one cell query that the question is, as this node's own compiler reads it.
+def understood(
+    node: Node, sender: Sender, message: CellsQuestion, jointly_with: tuple[str, ...] = ()
+) -> Asked:
+    """The question of a message, if the sender may ask it and means by it what this node reads.
 
     Raises:
-        Declined: the sender may not ask for that body, the question is refused, or is more than one cell query.
+        Declined: REFUSED. The peer may not ask for that body, the question is refused here, is more than one cell
+            query, or is understood differently, since the catalogues differ.
     """
     peer = node.settings.federation.peers.get(sender.node)
-    if peer is None or asked.body not in peer.asks_for:
+    if peer is None or message.body not in peer.asks_for:
         raise Declined(Unavailability.REFUSED, "asks_for_no_such_body")
-    question = question_of(node, asked.body, _ask(asked), node.clock().date())
-    try:
-        plan = compile_question(node, question)
-    except RefusalError as error:
-        raise Declined(Unavailability.REFUSED, str(error.refusals[0].code)) from None
-    except ServiceError as error:
-        raise Declined(Unavailability.FAILED, str(error.code)) from None
+    principal = Principal(
+        f"hub {sender.node} for {message.requester}",
+        f"{message.requester} at {sender.node}",
+        message.body,
+        frozenset({NodeRole.ANALYST}),
+    )
+    ask = Ask(message.sql, message.agreement, message.purpose, jointly_with=jointly_with)
+    plan = _compiled(node, principal, ask)
     if plan.stages or len(plan.queries) != 1:
         raise Declined(Unavailability.REFUSED, "not_one_cell_query")
-    return plan.queries[0]
+    (query,) = plan.queries
+    dataset = node.catalogue.datasets[query.dataset]
+    read = [table.dataset for table in tables_of(query.fragment)]
+    profile = profile_for(node.catalogue, read)
+    if read != [query.dataset] or not isinstance(dataset.held, Local) or profile is None:
+        raise Declined(Unavailability.REFUSED, "not_one_cell_query")
+    if CellQuestion.of(query).digest(dataset) != message.question:
+        raise Declined(Unavailability.REFUSED, "catalogue_differs")
+    return Asked(sender.node, principal, ask, query, profile, plan.digest)
 
 
-def approved(node: Node, sender: Sender, asked: AskedQuestion) -> Approved:
-    """The question with an approval that holds now; asked for where it has none yet.
-
-    Raises:
-        Declined: NEEDS_A_PERSON with the id of the request that waits; REFUSED where it was refused.
-    """
-    query = cell_query(node, sender, asked)
-    subject = f"{sender.node}:{asked.requester}"
-    principal = Principal(subject, subject, asked.body, frozenset({NodeRole.PLANNER}))
-    known = _known(node, principal, asked)
-    if known is None:
-        try:
-            view = requests.submit(node, principal, _ask(asked))
-        except ServiceError as error:
-            raise Declined(Unavailability.REFUSED, str(error.code)) from None
-        with node.database.read() as session:
-            known = store.get_request(session, view.request)
-    if known.state is RequestState.SUBMITTED:
-        raise Declined(Unavailability.NEEDS_A_PERSON, known.id)
-    if known.state is not RequestState.APPROVED:
-        raise Declined(Unavailability.REFUSED, known.id)
-    return Approved(known, principal, query)
-
-
-def released(node: Node, question: Approved, deadline: float) -> Release:
-    """Run an approved question and wait for its release, until ``deadline`` (``time.monotonic``).
+def usable_request(node: Node, asked: Asked) -> str:
+    """The id of a request for this question that may be used now: one that was approved, or that rules approve.
 
     Raises:
-        Declined: it ended without one, or not in time; a run that comes too late is cancelled.
+        Declined: NEEDS_A_PERSON with the id of the request that waits, or REFUSED with that of the one refused.
     """
-    try:
-        run = runs.start(node, question.principal, question.request.id, {}).run
-    except ServiceError as error:
-        raise Declined(Unavailability.REFUSED, str(error.code)) from None
-    while time.monotonic() < deadline:
-        with node.database.read() as session:
-            state, code = (found := get_run(session, run)).state, found.error_code
-            release = releases.release_of_run(session, run)
-        if release is not None:
-            return release
-        if state not in (RunState.QUEUED, RunState.RUNNING):
-            reason = Unavailability.CHANGED if code == SourceFault.CHANGED else Unavailability.FAILED
-            raise Declined(reason, code or "")
-        time.sleep(POLL_SECONDS)
-    try:
-        runs.cancel(node, question.principal, run)
-    except ServiceError as error:
-        if error.code is not ServiceCode.NOT_FOUND:
-            raise
-    raise Declined(Unavailability.TIMED_OUT)
-
-
-def _ask(asked: AskedQuestion) -> Ask:
-    return Ask(asked.sql, asked.agreement, asked.purpose, jointly_with=asked.jointly_with)
-
-
-def _known(node: Node, principal: Principal, asked: AskedQuestion) -> Request | None:
-    """The latest request for the same that still says something: one that is over or superseded does not."""
-    same = (asked.body, asked.agreement, asked.purpose, asked.sql, list(asked.jointly_with))
+    ask, body = asked.ask, asked.principal.body
+    assert ask.agreement is not None
+    assert ask.purpose is not None
     with node.database.read() as session:
-        for request in store.list_requests(session, requester=principal.subject, limit=RECENT):
-            if same != (
-                request.body,
-                request.agreement,
-                request.purpose,
-                request.sql,
-                list(request.jointly_with),
-            ):
-                continue
-            if request.state is not RequestState.APPROVED:
-                return None if request.state is RequestState.SUPERSEDED else request
-            decisions = store.decisions(session, request.id)
-            use = use_of(node.catalogue, request, decisions, request.plan_digest, node.clock())
-            return request if use.usable else None
-    return None
+        same = store.same_question(
+            session, body=body, agreement=ask.agreement, purpose=ask.purpose, sql=ask.sql
+        )
+        known = [
+            (request, store.decisions(session, request.id))
+            for request in same
+            if request.requester.startswith(f"hub {asked.hub} for ")
+            and tuple(request.jointly_with) == ask.jointly_with
+        ]
+    for request, decisions in known:
+        use = use_of(node.catalogue, request, decisions, asked.plan_digest, node.clock())
+        if use.usable:
+            return request.id
+        if use.state is RequestState.SUBMITTED:
+            raise Declined(Unavailability.NEEDS_A_PERSON, request.id)
+        if use.state in REFUSED:
+            raise Declined(Unavailability.REFUSED, request.id)
+    view = requests.submit(node, asked.principal, ask)
+    if not view.usable:
+        raise Declined(Unavailability.NEEDS_A_PERSON, view.request)
+    return view.request
+
+
+def finished(node: Node, asked: Asked, request: str, sender: Sender) -> RunView:
+    """A run of the request once it is done. One for which nobody waits any more is cancelled.
+
+    Raises:
+        Declined: it ended without a release, or not in time.
+    """
+    run = runs.start(node, asked.principal, request, {})
+    while run.state not in ENDED:
+        if sender.cancel.is_set() or time.monotonic() >= sender.deadline:
+            runs.cancel(node, asked.principal, run.run)
+            raise Declined(Unavailability.TIMED_OUT, run.run)
+        time.sleep(POLL_SECONDS)
+        run = runs.get(node, asked.principal, run.run)
+    if run.state is RunState.DONE:
+        return run
+    code = run.error or RunFault.INTERNAL
+    if code == SourceFault.CHANGED:
+        raise Declined(Unavailability.CHANGED, code)
+    reason = Unavailability.REFUSED if run.state is RunState.VOID else Unavailability.FAILED
+    raise Declined(reason, code)
+
+
+def _compiled(node: Node, principal: Principal, ask: Ask) -> ClearedPlan:
+    try:
+        return compile_question(node, question_of(node, principal.body, ask, node.clock().date()))
+    except RefusalError as error:
+        with node.database.write() as session:
+            append(session, refusal_event(node, principal, error.refusals))
+        raise Declined(Unavailability.REFUSED, str(error.refusals[0].code)) from None

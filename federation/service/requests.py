@@ -47,7 +47,7 @@ class Ruling:
 
 
 def submit(node: Node, principal: Principal, ask: Ask, once: Once | None = None) -> RequestView:
-    """Ask for a query to be approved; standing rules that cover it decide at once.
+    """Ask for a query to be approved; standing rules that cover it decide at once, other nodes on what they hold.
 
     Raises:
         ServiceError: QUERY_REFUSED with every reason; nothing was stored but the audit event.
@@ -80,6 +80,7 @@ def submit(node: Node, principal: Principal, ask: Ask, once: Once | None = None)
         jointly_with=ask.jointly_with,
     )
     rules = covering(node, plan, principal, question.today)
+    elsewhere = plans.held_elsewhere(plan, node.catalogue)
     about: dict[Detail, DetailValue] = {
         Detail.BODY: new.body,
         Detail.AGREEMENT: new.agreement,
@@ -89,6 +90,10 @@ def submit(node: Node, principal: Principal, ask: Ask, once: Once | None = None)
     def do(session: Session) -> RequestView:
         event = AuditEvent(new.requester, AuditAction.REQUEST_SUBMITTED, new.id, now, about)
         request = store.submit(session, new, now, event)
+        if elsewhere:
+            details = about | {Detail.NODES: tuple(sorted(set(elsewhere.values())))}
+            event = AuditEvent("node", AuditAction.REQUEST_APPROVED, new.id, now, details)
+            request = store.approve_where_held(session, new.id, elsewhere, now, event)
         if rules:
             names = tuple(sorted(rule.rule for rule in rules.values()))
             details = about | {Detail.STANDING_RULES: names}

@@ -27,6 +27,7 @@ class Outcome(enum.StrEnum):
 class DecisionKind(enum.StrEnum):
     PERSON = "person"
     STANDING_RULE = "standing_rule"
+    HOLDER = "holder"
 
 
 def _choice(kind: type[enum.StrEnum], name: str) -> Enum:
@@ -109,7 +110,8 @@ class Run(Base):
     """One execution of an approved request with values for its parameters.
 
     ``progress`` is a percentage. A run is held by ``lease_owner`` until ``lease_until``; ``attempt`` counts claims,
-    so that the claim before a requeue can change nothing any more.
+    so that the claim before a requeue can change nothing any more. ``error_about`` names the nodes that an error is
+    about, each with its reason.
     """
 
     __tablename__ = "runs"
@@ -129,6 +131,7 @@ class Run(Base):
     lease_until: Mapped[datetime | None]
     cancel_requested: Mapped[bool] = mapped_column(default=False)
     error_code: Mapped[str | None] = mapped_column(Name)
+    error_about: Mapped[str | None] = mapped_column(Text)
     created_at: Mapped[datetime]
     ended_at: Mapped[datetime | None]
 

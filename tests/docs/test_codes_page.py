@@ -9,8 +9,9 @@ from datetime import date
 
 import pytest
 
+from catalogue.catalogue import bind_dataset
 from catalogue.fragment import SourceFault
-from catalogue.models import Profile
+from catalogue.models import Profile, SourceLocation
 from federation.api.problems import STATUS
 from federation.client.verify import VerificationFault
 from federation.identity.principal import TokenFault
@@ -49,6 +50,15 @@ def _with_profiles(context: Context, profiles: dict[str, Profile]) -> Context:
     return replace(context, catalogue=replace(context.catalogue, profiles=profiles))
 
 
+def _people_elsewhere(context: Context) -> Context:
+    """The demonstration's survey at another node."""
+    away = SourceLocation(node="elsewhere", location="people")
+    document = context.catalogue.datasets["people"].document.model_copy(update={"source": away})
+    bound = bind_dataset(document, context.catalogue.codelists)
+    datasets = {**context.catalogue.datasets, "people": bound}
+    return replace(context, catalogue=replace(context.catalogue, datasets=datasets))
+
+
 ANY = "SELECT sex, count(*) FROM people GROUP BY sex"
 CIRCUMSTANCES: dict[str, tuple[str, Callable[[Context], Context]]] = {
     "sql_too_large": (
@@ -61,6 +71,10 @@ CIRCUMSTANCES: dict[str, tuple[str, Callable[[Context], Context]]] = {
     "agreement_expired": (ANY, lambda context: replace(context, today=date(2050, 1, 1))),
     "purpose_not_permitted": (ANY, lambda context: replace(context, purpose="Curiosity")),
     "no_profile": (ANY, lambda context: _with_profiles(context, {})),
+    "held_elsewhere": (
+        "SELECT count(*) FROM learners JOIN people ON learner_id = person_id WHERE age > 30",
+        _people_elsewhere,
+    ),
 }
 """What the page tells in words: its SQL and the circumstances."""
 

@@ -1,4 +1,4 @@
-"""The identity of joint counts: of a whole question, and of each of its cells, the same at every holder.
+"""The identity of each cell of a joint count, the same at every holder.
 
 Wording, order and names do not matter: a cell is the set of people that its box holds, in one dataset's series and
 reference period. So a question that is put in other words, or as a part of another one, has the same cells.
@@ -21,23 +21,10 @@ from policies.protect.rules import variable_of
 Mask = npt.NDArray[np.bool_]
 
 
-def joint_question(query: CellQuery, catalogue: Catalogue) -> str:
-    """The digest of what is counted, and of the code lists by which it is cut. Two holders that read the same SQL by
-    catalogues that differ in any of it have different digests."""
-    content = {
-        "population": _population(query, catalogue),
-        "codes": _codes(query, catalogue),
-        "where": _box(query.where),
-        "blocks": [[[axis.dimension, _masks(axis.parts)] for axis in block.axes] for block in query.blocks],
-        "atoms": [_box(atom.where) for atom in query.atoms],
-    }
-    return f"sha256:{hashlib.sha256(_text(content)).hexdigest()}"
-
-
 def joint_cells_asked(query: CellQuery, catalogue: Catalogue, may: Mask) -> list[str]:
     """A digest for each joint count that ``may`` names, in the order of ``policies.protect.joint``."""
     grid = check_grid(query)
-    base = _text(_population(query, catalogue) + _codes(query, catalogue))
+    base = _text([*population(query, catalogue), *_codes(query, catalogue)])
     found = []
     for position, atom in enumerate(query.atoms):
         for block, where, shape in zip(query.blocks, grid.slices(), grid.shapes, strict=True):
@@ -53,9 +40,10 @@ def _cell_box(query: CellQuery, atom: Atom, block: GridBlock, parts: tuple[np.in
     return query.where & atom.where & Box.of(own)
 
 
-def _population(query: CellQuery, catalogue: Catalogue) -> list[str]:
+def population(query: CellQuery, catalogue: Catalogue) -> tuple[str, str, str]:
+    """Of whom and of when: what all parts of one population have in common."""
     document = catalogue.datasets[query.dataset].document
-    return [document.series, document.reference_period, document.unit.name]
+    return document.series, document.reference_period, document.unit.name
 
 
 def _codes(query: CellQuery, catalogue: Catalogue) -> list[str]:
