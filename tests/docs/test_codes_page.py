@@ -72,7 +72,7 @@ CIRCUMSTANCES: dict[str, tuple[str, Callable[[Context], Context]]] = {
     "purpose_not_permitted": (ANY, lambda context: replace(context, purpose="Curiosity")),
     "no_profile": (ANY, lambda context: _with_profiles(context, {})),
     "held_elsewhere": (
-        "SELECT count(*) FROM learners JOIN people ON learner_id = person_id WHERE age > 30",
+        "SELECT count(*) FROM learners AS l JOIN people AS p ON l.learner_id = p.person_id WHERE p.age > 30",
         _people_elsewhere,
     ),
 }

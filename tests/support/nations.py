@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
@@ -39,6 +39,7 @@ from federation.wire.channel import MessageKind, NodeUnavailable, Unavailability
 from federation.wire.correspondence import Written
 from federation.wire.envelope import MessageRefused
 from federation.wire.peers import Peer
+from policies.refusals import RefusalError
 from tests.support.node import FILES, PURPOSE, people, write_node
 
 NATIONS = {"england": "E", "scotland": "S", "wales": "W", "northern_ireland": "N"}
@@ -221,7 +222,8 @@ def nations(
             node = build_node(folder, environment=environment)
             stack.callback(node.close)
             found.nodes[name] = node
-            compile_question(node, question_of(node, PAT.body, Ask(WARM, "planning", PURPOSE), TODAY))
+            with suppress(RefusalError):
+                compile_question(node, question_of(node, PAT.body, Ask(WARM, "planning", PURPOSE), TODAY))
             if name != "hub":
                 stack.enter_context(Workers(node))
         hub = found.nodes["hub"]
