@@ -31,7 +31,7 @@ from tests.support.nations import NATIONS, OLU, PAT, SAM, TODAY, Nations, nation
 from tests.support.node import FILES, PURPOSE, people
 
 NODES = tuple(sorted(NATIONS))
-SQL = "SELECT sex, area, count(*) AS n FROM together GROUP BY GROUPING SETS ((sex), (area), ()) ORDER BY ALL"
+SQL = "SELECT sex, area, count(*) AS n FROM together GROUP BY GROUPING SETS ((sex), (area), ()) ORDER BY 1, 2"
 
 
 @pytest.fixture(scope="module")
