@@ -31,7 +31,7 @@ from policies.cells import ProtectedCells
 from policies.parts import unavailable
 from policies.plan import CellQuery
 from policies.protect import ProtectError, ProtectFault
-from policies.protect.joint import eligible, joint_cells, why_not_joint
+from policies.protect.joint import eligible, joint_cells
 
 Words = npt.NDArray[np.uint64]
 Body = Mapping[str, Any]
@@ -75,9 +75,6 @@ class MaskedHolder:
         profile = self.catalogue.profile_of(dataset.name)
         if profile is None:
             raise ProtectError(ProtectFault.PROFILE, f"there is no profile {query.profile}")
-        objection = why_not_joint(query, profile)
-        if objection is not None:
-            return Gathered(unavailable(query), (), (), (f"{dataset.name} is not available: {objection}",))
         question = CellQuestion.of(query)
         sql = cell_sql(question, dataset, held.location).sql
         message = CellsQuestion.of(asker, sql, question.digest(dataset))

@@ -11,7 +11,7 @@ import pytest
 
 from catalogue.catalogue import bind_dataset
 from catalogue.fragment import SourceFault
-from catalogue.models import Profile, SourceLocation
+from catalogue.models import Mode, Profile, SourceLocation
 from federation.api.problems import STATUS
 from federation.client.verify import VerificationFault
 from federation.identity.principal import TokenFault
@@ -52,7 +52,17 @@ def _with_profiles(context: Context, profiles: dict[str, Profile]) -> Context:
 
 def _people_elsewhere(context: Context) -> Context:
     """The demonstration's survey at another node."""
-    away = SourceLocation(node="elsewhere", location="people")
+    return _people_at(context, SourceLocation(node="elsewhere", location="people"))
+
+
+def _people_counted_jointly(context: Context) -> Context:
+    """The demonstration's survey in a part for each sex, which the nodes count jointly."""
+    parts: dict[str, tuple[str | int, ...]] = {"his": ("M",), "hers": ("F",)}
+    jointly = SourceLocation(location="people", parts=parts, split="sex", mode=Mode.MASKED_SUMS)
+    return _people_at(context, jointly)
+
+
+def _people_at(context: Context, away: SourceLocation) -> Context:
     document = context.catalogue.datasets["people"].document.model_copy(update={"source": away})
     bound = bind_dataset(document, context.catalogue.codelists)
     datasets = {**context.catalogue.datasets, "people": bound}
@@ -71,6 +81,7 @@ CIRCUMSTANCES: dict[str, tuple[str, Callable[[Context], Context]]] = {
     "agreement_expired": (ANY, lambda context: replace(context, today=date(2050, 1, 1))),
     "purpose_not_permitted": (ANY, lambda context: replace(context, purpose="Curiosity")),
     "no_profile": (ANY, lambda context: _with_profiles(context, {})),
+    "not_counted_jointly": ("SELECT avg(pay) FROM people", _people_counted_jointly),
     "held_elsewhere": (
         "SELECT count(*) FROM learners AS l JOIN people AS p ON l.learner_id = p.person_id WHERE p.age > 30",
         _people_elsewhere,

@@ -21,6 +21,7 @@ from federation.holders.masked import roster_of
 from federation.holders.messages import CellsQuestion
 from federation.holders.protocol import Asker
 from federation.service import requests
+from federation.service.errors import ServiceError
 from federation.service.questions import Ask, compile_question, question_of
 from federation.state.lifecycle import RunState
 from federation.state.releases import ledger
@@ -192,14 +193,19 @@ def test_a_roster_is_of_nodes_that_know_each_other(four: Nations) -> None:
         assert hub.refused("england", MessageKind.ELIGIBILITY, roster={"seats": wrong}) == code
 
 
-def test_what_is_not_counted_jointly_is_not_available_with_its_reason(four: Nations) -> None:
+def test_what_is_not_counted_jointly_is_refused_before_anybody_is_asked(four: Nations) -> None:
     for sql, word in (
         ("SELECT avg(pay) FROM together", "counts of units"),
         ("SELECT count(*) FROM together WHERE age BETWEEN 20 AND 33", "sets of one's own"),
     ):
-        run = four.answer(sql)
-        assert run.state is RunState.FAILED, sql
-        assert word in run.message
+        with pytest.raises(ServiceError) as refused:
+            four.request(sql)
+        (fault,) = refused.value.faults
+        assert (fault.code, word in fault.message) == ("not_counted_jointly", True)
+
+
+def test_a_node_refuses_by_itself_what_is_not_counted_jointly(four: Nations) -> None:
+    for sql in ("SELECT avg(pay) FROM people", "SELECT count(*) FROM people WHERE age BETWEEN 20 AND 33"):
         assert Hub(four, sql).refused("wales", MessageKind.ELIGIBILITY) == "joint_not_possible"
 
 
