@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, reduce
+from operator import or_
+from types import MappingProxyType
 
 from pydantic import BaseModel
 
 from catalogue.codelists import CodeList
 from catalogue.digests import document_digest
 from catalogue.fragment import Grid, Scalar
+from catalogue.held import Held, Local, Parted, Remote
 from catalogue.leaves import LeafSet
 from catalogue.models import (
     Agreement,
@@ -106,6 +109,28 @@ class BoundDataset:
 
     def relationship(self, name: str) -> Relationship:
         return self.document.relationships[name]
+
+    @cached_property
+    def held(self) -> Held:
+        """Who holds the dataset. The loader has seen to it that the parts, where there are some, are whole."""
+        source = self.document.source
+        if source.node is not None:
+            return Remote(source.node, source.location)
+        if source.parts is not None and source.split is not None:
+            dimension = self.dimension_of(source.split)
+            level = self.level_of(source.split)
+            assert dimension is not None
+            assert dimension.codelist is not None
+            assert level is not None
+            nodes = dimension.codelist.nodes[level]
+            empty = LeafSet.empty(dimension.codelist.size)
+            parts = {
+                node: dimension.widen(reduce(or_, (nodes[code] for code in codes), empty))
+                for node, codes in sorted(source.parts.items())
+            }
+            return Parted(MappingProxyType(parts), dimension.name, source.location, source.mode)
+        assert source.connector is not None
+        return Local(source.connector, source.location)
 
 
 @dataclass(frozen=True)

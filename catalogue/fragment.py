@@ -22,7 +22,10 @@ RECORD_KEY_MODULUS = 100_000_000
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A physical table of a source: ``location`` is a table name or, for file connectors, a path or glob."""
+    """A physical table of a source: ``location`` is a table name or, for file connectors, a path or glob.
+
+    Of a dataset that another node holds ``connector`` is empty: nothing here reads it.
+    """
 
     connector: str
     location: str

@@ -71,9 +71,25 @@ class Relationship(Document):
     to_column: Text
 
 
+class Mode(StrEnum):
+    """How the parts of a dataset are put together."""
+
+    PROTECTED_PARTS = "protected_parts"
+    MASKED_SUMS = "masked_sums"
+
+
 class SourceLocation(Document):
-    connector: Name
+    """Where a dataset stands: in a source of this node (``connector``), at another node (``node``), or in disjoint
+    ``parts`` at several, each with the codes of the variable ``split`` that it holds. ``location`` is a file or
+    table of the connector, else the dataset's name where it is held.
+    """
+
     location: Text
+    connector: Name | None = None
+    node: Name | None = None
+    parts: dict[Name, tuple[Text | int, ...]] | None = None
+    split: Name | None = None
+    mode: Mode = Mode.PROTECTED_PARTS
 
 
 class SecondUnit(Document):

@@ -15,6 +15,7 @@ from sqlglot import exp
 
 from catalogue.catalogue import BoundDataset, Dimension
 from catalogue.fragment import RECORD_KEY_MODULUS, Column, Field, SourceError, SourceFault, Table
+from catalogue.held import Local
 from catalogue.models import Role, Variable
 from connectors.expressions import (
     WEIGHT_DECIMALS,
@@ -46,8 +47,9 @@ class Check:
 
 
 def source_table(dataset: BoundDataset) -> Table:
-    source = dataset.document.source
-    return Table(source.connector, source.location, dataset.name)
+    held = dataset.held
+    assert isinstance(held, Local), f"{dataset.name} is not held here"
+    return Table(held.connector, held.location, dataset.name)
 
 
 def declared_expressions(dataset: BoundDataset) -> dict[str, str]:
@@ -257,9 +259,10 @@ class _Checks:
     def _relationships(self) -> None:
         for name, relationship in self.dataset.document.relationships.items():
             other = self.related.get(relationship.to)
-            if other is None or other.document.source.connector != self.dataset.document.source.connector:
+            table = None if other is None else source_table(other)
+            if other is None or table is None or table.connector != source_table(self.dataset).connector:
                 continue
-            scope = Scope(source_table(other), (), self.names, self.types)
+            scope = Scope(table, (), self.names, self.types)
             key = scope.field(Field(f'"{relationship.to_column}"'))
             several = exp.GT(this=exp.Count(this=exp.Star()), expression=number(1))
             detail = f"a key occurs several times in {relationship.to}"

@@ -13,7 +13,10 @@ from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from catalogue.catalogue import Catalogue
 from catalogue.fragment import Fragment, SourceError
+from catalogue.held import Local
+from catalogue.models import Mode
 from connectors.advice import Advice
 from connectors.expressions import columns_of
 from connectors.key_table import KeyTable, key_table_sql
@@ -24,15 +27,22 @@ from connectors.verify import source_table
 from federation.audit.chain import append, head
 from federation.audit.events import AuditAction, AuditEvent, Detail
 from federation.configuration import Configuration, read_configuration, read_settings
+from federation.holders.asking import Asking
+from federation.holders.joint import JointHolder
 from federation.holders.local import LocalHolder
+from federation.holders.masked import MaskedHolder
+from federation.holders.remote import PartsHolder, RemoteHolder
+from federation.holders.routing import Gatherer, RoutingHolder
 from federation.identity.builtin import BuiltinIdentity, Client
 from federation.identity.principal import Principal
 from federation.identity.tokens import AccessTokens
+from federation.masked.node import JointNode
 from federation.release.files import ReleaseStore
 from federation.release.keys import SigningKey
 from federation.runs.answering import Answering
 from federation.sandbox.model import Limits
 from federation.sandbox.pool import Sandbox
+from federation.service.cells import answer_cells
 from federation.service.compiling import CompilerPool
 from federation.service.node import Node
 from federation.settings import Settings
@@ -42,8 +52,12 @@ from federation.state.idempotency import forget_before
 from federation.state.lock import NodeLock
 from federation.state.releases import referenced_digests
 from federation.state.secrets import load_secrets, named_secret
+from federation.wire.channel import MessageKind
 from federation.wire.exchange_key import ExchangeKey
 from federation.wire.wire import Wire, build_wire
+from policies.cell_question import CellQuestion
+from policies.cell_sql import cell_sql
+from policies.plan import CellQuery
 from policies.protect import NoiseKey
 
 DATABASE = "node.sqlite"
@@ -75,7 +89,7 @@ def build_node(
 
 
 def check_data(configuration: Configuration) -> Iterator[tuple[str, tuple[Finding, ...]]]:
-    """Hold the data of each dataset in turn against the catalogue. A finding holds no value.
+    """Hold the data of each dataset of this node in turn against the catalogue. A finding holds no value.
 
     Raises:
         PrivateFileError: a source's secret is missing or readable by others.
@@ -88,14 +102,21 @@ def check_data(configuration: Configuration) -> Iterator[tuple[str, tuple[Findin
             connectors[name] = _open(configuration, name, folder, os.environ)
             stack.callback(connectors[name].close)
         for name, dataset in datasets.items():
+            held = dataset.held
+            if not isinstance(held, Local):
+                continue
             related = {
                 relationship.to: datasets[relationship.to]
                 for relationship in dataset.document.relationships.values()
                 if relationship.to in datasets
             }
             deadline = time.monotonic() + configuration.settings.limits.run_seconds
-            connector = connectors[dataset.document.source.connector]
-            yield name, connector.verify(dataset, related, deadline=deadline, cancel=threading.Event())
+            yield (
+                name,
+                connectors[held.connector].verify(
+                    dataset, related, deadline=deadline, cancel=threading.Event()
+                ),
+            )
 
 
 def check_source(configuration: Configuration, name: str) -> tuple[Advice, ...]:
@@ -115,12 +136,14 @@ def check_source(configuration: Configuration, name: str) -> tuple[Advice, ...]:
         return connector.check(tables)
 
 
-def key_statements(configuration: Configuration, dataset: str) -> str:
-    """The statements that give a dataset record keys, in the dialect of its source."""
-    document = configuration.catalogue.datasets[dataset].document
-    kind = kind_of(configuration.settings.sources[document.source.connector].kind)
-    unit = columns_of(document.unit.expression)[0]
-    return key_table_sql(KeyTable(dataset, document.source.location, unit), kind.loading)
+def key_statements(configuration: Configuration, dataset: str) -> str | None:
+    """The statements that give a dataset record keys, in the dialect of its source; None for one held elsewhere."""
+    bound = configuration.catalogue.datasets[dataset]
+    if not isinstance(bound.held, Local):
+        return None
+    kind = kind_of(configuration.settings.sources[bound.held.connector].kind)
+    unit = columns_of(bound.document.unit.expression)[0]
+    return key_table_sql(KeyTable(dataset, bound.held.location, unit), kind.loading)
 
 
 def import_secret(directory: Path, environment: Mapping[str, str] | None = None) -> bytes:
@@ -213,26 +236,38 @@ def _assemble(
         forget_before(session, clock() - KEYS_KEPT)
         append(session, AuditEvent("node", AuditAction.NODE_STARTED, settings.node, clock(), details))
     limits = _presentation_limits(settings)
-    return Node(
+    wire = build_wire(settings, signing_key, exchange_key, database, clock)
+    local, asking = LocalHolder(connectors, catalogue, noise), Asking(wire.channel, wire.peers)
+    parted: dict[Mode, Gatherer] = {
+        Mode.PROTECTED_PARTS: PartsHolder(asking),
+        Mode.MASKED_SUMS: MaskedHolder(asking, settings.federation.peers, catalogue),
+    }
+    node = Node(
         settings=settings,
         catalogue=catalogue,
         database=database,
         compiler=compiler,
         answering=Answering(
-            holder=LocalHolder(connectors, catalogue, noise),
+            holder=local,
             present=partial(sandbox.run_presentation, limits=limits),
             lookups=lambda name: catalogue.codelists[name].table,
         ),
+        joint=JointHolder(local, catalogue),
+        holders=RoutingHolder(catalogue, local, RemoteHolder(asking), parted),
         files=files,
         signing_key=signing_key,
         key_epoch=secrets.key_epoch,
         authenticator=identity,
         token_issuer=identity,
-        wire=build_wire(settings, signing_key, exchange_key, database, clock),
+        wire=wire,
         clock=clock,
-        render=partial(_render, connectors),
+        render=partial(_render, connectors, catalogue),
         close=stack.pop_all().close,
     )
+    wire.desk.register(MessageKind.CELLS, partial(answer_cells, node))
+    for kind, handler in JointNode(node, noise).handlers().items():
+        wire.desk.register(kind, handler)
+    return node
 
 
 def _open(configuration: Configuration, name: str, state: Path, environment: Mapping[str, str]) -> Connector:
@@ -244,7 +279,16 @@ def _open(configuration: Configuration, name: str, state: Path, environment: Map
     return kind_of(source.kind).open(source, Surroundings(configuration.directory, state, secret))
 
 
-def _render(connectors: Mapping[str, Connector], fragment: Fragment) -> str:
+def _render(connectors: Mapping[str, Connector], catalogue: Catalogue, query: CellQuery) -> tuple[str, ...]:
+    """What is sent for a cell query: statements to this node's source, or SQL to the nodes that hold the data."""
+    dataset = catalogue.datasets[query.dataset]
+    if isinstance(dataset.held, Local):
+        fragments = (query.fragment, *(guard.fragment for guard in query.guards))
+        return tuple(_statements(connectors, fragment) for fragment in fragments)
+    return (cell_sql(CellQuestion.of(query), dataset, dataset.held.location).sql,)
+
+
+def _statements(connectors: Mapping[str, Connector], fragment: Fragment) -> str:
     """The statements for a fragment's source, for whoever decides; a source that is away or cannot do what is asked
     does not keep a question from being read, and says so in its place."""
     connector = connectors[fragment.table.connector]

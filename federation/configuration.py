@@ -13,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 from catalogue.catalogue import Catalogue
 from catalogue.documents import Places, faults_of
 from catalogue.faults import CatalogueError, Fault, nearest
+from catalogue.held import Local
 from catalogue.loader import check_directory
 from catalogue.yaml_source import Source, Step, read_yaml
 from connectors.registry import KindUnusable, kind_of
@@ -116,7 +117,14 @@ def _cross_faults(settings: Settings, source: Source, catalogue: Catalogue) -> I
                 place = ("identity", kind, index, "body")
                 yield source.fault(place, f"there is no body `{member.body}`", nearest(member.body, bodies))
     for name, dataset in catalogue.datasets.items():
-        connector = dataset.document.source.connector
-        if connector not in settings.sources:
-            message = f"dataset {name} uses the connector `{connector}`, which is not among `sources`"
-            yield source.fault(("sources",), message, nearest(connector, settings.sources))
+        held = dataset.held
+        if isinstance(held, Local) and held.connector not in settings.sources:
+            message = f"dataset {name} uses the connector `{held.connector}`, which is not among `sources`"
+            yield source.fault(("sources",), message, nearest(held.connector, settings.sources))
+        for peer in held.nodes:
+            if peer not in settings.federation.peers:
+                message = (
+                    f"dataset {name} is held by the node `{peer}`, which is not among `federation.peers`"
+                )
+                known: tuple[Step, ...] = ("federation", "peers") if settings.federation.peers else ()
+                yield source.fault(known, message, nearest(peer, settings.federation.peers))

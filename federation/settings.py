@@ -159,6 +159,9 @@ class PeerSettings(Section):
     )
     signing_key: PublicKey = Field(description="Its public Ed25519 key: `x` of the JSON Web Key.")
     exchange_key: PublicKey = Field(description="Its public X25519 key: `x` of the JSON Web Key.")
+    asks_for: tuple[Name, ...] = Field(
+        (), description="The bodies for which it may ask here: it vouches for who asks. None: it may not ask."
+    )
 
     @model_validator(mode="after")
     def _reached(self) -> PeerSettings:

@@ -11,19 +11,21 @@ import pyarrow as pa
 class Status(IntEnum):
     """What became of a value, from best to worst; from LOW on the value is hidden (NULL).
 
-    The letters are those of official statistics. All withholding that depends on data is CONFIDENTIAL.
+    The letters are those of official statistics. All withholding that depends on data is CONFIDENTIAL. PARTIAL is a
+    total that lacks the part of a node which did not answer.
     """
 
     PUBLISHED = 0
     UNRELIABLE = 1
-    LOW = 2
-    NOT_APPLICABLE = 3
-    NOT_AVAILABLE = 4
-    CONFIDENTIAL = 5
+    PARTIAL = 2
+    LOW = 3
+    NOT_APPLICABLE = 4
+    NOT_AVAILABLE = 5
+    CONFIDENTIAL = 6
 
     @property
     def mark(self) -> str:
-        return ("", "[u]", "[low]", "[z]", "[x]", "[c]")[self]
+        return ("", "[u]", "[part]", "[low]", "[z]", "[x]", "[c]")[self]
 
     @property
     def hidden(self) -> bool:
@@ -34,6 +36,7 @@ class Status(IntEnum):
         return (
             "published",
             "unreliable: the sample is small, use with care",
+            "a part is missing: a node did not answer, see the notes",
             "low: rounds to zero",
             "not applicable: nothing to compute from",
             "not available",

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from catalogue.fragment import Fragment
-from policies.plan import AppliedRule, ClearedPlan
+from policies.plan import AppliedRule, CellQuery, ClearedPlan
 
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """The question in words, the SQL as asked, as sent to the sources, as run above the line, and why."""
+    """The question in words, the SQL as asked, as sent to the sources and nodes, as run above the line, and why."""
 
     question: str
     sql_as_asked: str
@@ -20,16 +19,13 @@ class Explanation:
     rules: tuple[AppliedRule, ...]
 
 
-def explain(plan: ClearedPlan, render: Callable[[Fragment], str]) -> Explanation:
-    """``render`` gives the SQL that the connector of a fragment's table would send."""
+def explain(plan: ClearedPlan, render: Callable[[CellQuery], tuple[str, ...]]) -> Explanation:
+    """``render`` gives the SQL that the source of a cell query, or the nodes that hold its data, would be sent."""
     queries = (*(stage.query for stage in plan.stages), *plan.queries)
-    fragments = [
-        f for query in queries for f in (query.fragment, *(guard.fragment for guard in query.guards))
-    ]
     return Explanation(
         plan.question,
         plan.sql,
-        tuple(render(fragment) for fragment in fragments),
+        tuple(sql for query in queries for sql in render(query)),
         plan.presentation.sql,
         plan.rules,
     )

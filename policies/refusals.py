@@ -42,6 +42,8 @@ class Code(StrEnum):
     AGREEMENT_EXPIRED = "agreement_expired"
     PURPOSE_NOT_PERMITTED = "purpose_not_permitted"
     NO_PROFILE = "no_profile"
+    HELD_ELSEWHERE = "held_elsewhere"
+    NOT_COUNTED_JOINTLY = "not_counted_jointly"
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from catalogue.checks.areas import (
 )
 from catalogue.checks.expressions import check_expressions
 from catalogue.checks.groupings import warn_slivers
+from catalogue.checks.holders import check_holders, check_relationships_within
 from catalogue.checks.profiles import check_profile_names, check_profiles, warn_profiles
 from catalogue.checks.references import check_clashes, check_references
 from catalogue.checks.relationships import check_lookups, warn_unproven_keys
@@ -29,6 +30,8 @@ FAULT_CHECKS: tuple[Check, ...] = (
     check_variables,
     check_expressions,
     check_lookups,
+    check_holders,
+    check_relationships_within,
     check_profiles,
     check_profile_names,
     check_bodies,

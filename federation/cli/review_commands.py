@@ -129,6 +129,8 @@ def _show(request: Request, *, as_json: bool) -> None:
         who = f"{decision['decided_by']} for {decision['custodian']}"
         if decision["kind"] == "standing_rule":
             who = f"standing rule {decision['decided_by']} of {decision['custodian']}"
+        if decision["kind"] == "holder":
+            who = f"the nodes that hold it ({decision['decided_by']})"
         output.indented(f"{decision['outcome']} ({decision['dataset']}) by {who}: {decision['reason']}")
     explanation = detail.get("explanation")
     if explanation is not None:

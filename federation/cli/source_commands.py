@@ -99,7 +99,10 @@ def keys(
         known = ", ".join(configuration.catalogue.datasets)
         raise stop(f"There is no dataset {dataset}.", remedy=f"Known are: {known}.")
     if units is None or out is None:
-        output.say(key_statements(configuration, dataset))
+        statements = key_statements(configuration, dataset)
+        if statements is None:
+            raise stop(f"{dataset} is held by another node.", remedy="Its record keys are made there.")
+        output.say(statements)
         return
     try:
         with units.open(encoding="utf-8", newline="") as file:

@@ -13,6 +13,7 @@ STATUS_SUFFIX = "__status"
 MEANINGS = {
     "[c]": "confidential: withheld to protect the people or organisations it is about",
     "[low]": "low: rounds to zero",
+    "[part]": "a part is missing: a node did not answer, see the notes",
     "[u]": "unreliable: the sample is small, use with care",
     "[x]": "not available",
     "[z]": "not applicable: nothing to compute from",

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from catalogue.catalogue import Catalogue
-from catalogue.fragment import SourceError, SourceFault, tables_of
+from catalogue.fragment import Fragment, RawCells, SourceError, SourceFault, tables_of
+from catalogue.models import Profile
 from catalogue.strictest import profile_for
 from connectors.negotiation import agree
 from connectors.protocol import CancelSignal, Connector
 from policies.cells import ProtectedCells
 from policies.plan import CellQuery
 from policies.protect import NoiseKey, ProtectError, ProtectFault, protect, ptable_of, withhold
+from policies.protect.joint import Share, share_of
 
 
 class LocalHolder:
@@ -35,17 +37,34 @@ class LocalHolder:
             SourceError: the source can't do what is asked, didn't answer, or changed while it was read.
             ProtectError: the profile is missing or doesn't fit, or a number is too large.
         """
+        profile = self.profile(query)
+        fragments = (query.fragment, *(guard.fragment for guard in query.guards))
+        if query.withheld:
+            tables = dict.fromkeys(table for fragment in fragments for table in tables_of(fragment))
+            connector = self._connector(query.fragment.table.connector)
+            return withhold(query, profile, connector.snapshot(*tables))
+        raw, *guards = self._read(fragments, deadline, cancel)
+        return protect(query, raw, guards, profile, self._noise, ptable_of(profile))
+
+    def share(self, query: CellQuery, *, deadline: float, cancel: CancelSignal) -> Share:
+        """This node's part of a joint count. Raises as ``answer``, for a query that can't be counted jointly too."""
+        (raw,) = self._read((query.fragment,), deadline, cancel)
+        return share_of(query, raw, self.profile(query), self._noise)
+
+    def _read(
+        self, fragments: Sequence[Fragment], deadline: float, cancel: CancelSignal
+    ) -> tuple[RawCells, ...]:
+        """What the source answers, from one state of it, to fragments that it can answer."""
+        connector = self._connector(fragments[0].table.connector)
+        agree(connector, fragments)
+        return connector.run(fragments, deadline=deadline, cancel=cancel)
+
+    def profile(self, query: CellQuery) -> Profile:
+        """The strictest profile of all that the query reads. Raises ProtectError where there is none."""
         profile = profile_for(self._catalogue, [table.dataset for table in tables_of(query.fragment)])
         if profile is None:
             raise ProtectError(ProtectFault.PROFILE, f"there is no profile {query.profile}")
-        fragments = (query.fragment, *(guard.fragment for guard in query.guards))
-        connector = self._connector(query.fragment.table.connector)
-        agree(connector, fragments)
-        if query.withheld:
-            tables = dict.fromkeys(table for fragment in fragments for table in tables_of(fragment))
-            return withhold(query, profile, connector.snapshot(*tables))
-        raw, *guards = connector.run(fragments, deadline=deadline, cancel=cancel)
-        return protect(query, raw, guards, profile, self._noise, ptable_of(profile))
+        return profile
 
     def _connector(self, name: str) -> Connector:
         if name not in self._connectors:

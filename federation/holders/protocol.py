@@ -1,11 +1,14 @@
-"""What answers a cell query: this node's own holder, or a remote node. Neither ever gives raw cells."""
+"""What answers a cell query: this node's own holder, or other nodes. None of them ever gives raw cells."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 from connectors.protocol import CancelSignal
+from federation.wire.channel import NodeUnavailable, Unavailability
 from policies.cells import ProtectedCells
 from policies.plan import CellQuery
 from policies.refusals import Refusal
@@ -19,7 +22,63 @@ class Pending:
     request: str
 
 
-HolderAnswer = ProtectedCells | Refusal | Pending
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """A decision that was made at another node, as the statement of its release names it."""
+
+    dataset: str
+    custodian: str
+    kind: str
+    decided_by: str
+    decided_at: datetime
+    valid_until: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class PartGiven:
+    """What another node released for a query: enough to find it there and to hold it to its word."""
+
+    node: str
+    release: str
+    statement_digest: str
+    table_digest: str
+    snapshot: str
+    key_epoch: int
+    decisions: tuple[Decided, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """A node that gave nothing, and why. ``reference`` is empty, or the id of a request there, or a stable code."""
+
+    node: str
+    reason: Unavailability
+    reference: str
+
+    @classmethod
+    def of(cls, error: NodeUnavailable) -> Absent:
+        return cls(error.node, error.reason, error.detail)
+
+    def __str__(self) -> str:
+        return f"{self.node}: {self.reason.meaning}" + (f" ({self.reference})" if self.reference else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """Protected cells that other nodes gave; what those did not give who are absent is not available in them."""
+
+    cells: ProtectedCells
+    parts: tuple[PartGiven, ...]
+    absent: tuple[Absent, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def empty(self) -> bool:
+        """Whether nobody gave anything."""
+        return bool(self.absent) and not self.parts
+
+
+HolderAnswer = ProtectedCells | Gathered | Refusal | Pending
 
 
 class Holder(Protocol):
@@ -32,3 +91,16 @@ class Holder(Protocol):
             SourceError: the source didn't answer, or changed while it did.
             ProtectError: what it answered can't be protected.
         """
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """On whose behalf other nodes are asked: the request at this node, and the terms that it names."""
+
+    requester: str
+    body: str
+    agreement: str
+    purpose: str
+    request: str
+    plan_digest: str
+    approvals: Sequence[Decided] = ()

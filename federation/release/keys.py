@@ -42,6 +42,11 @@ class SigningKey:
         """
         return cls(PLACE.load(directory, environment, first_start=first_start))
 
+    @property
+    def public_x(self) -> str:
+        """The public key as others' settings give it: ``x`` of the JSON Web Key."""
+        return str(self._key.as_dict(private=False)["x"])
+
     def sign(self, payload: bytes, typ: str) -> str:
         """``payload`` as a JWS in compact serialisation whose header names algorithm, key and type."""
         header = {"alg": ALGORITHM, "kid": self.key_id, "typ": typ}

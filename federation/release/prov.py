@@ -141,8 +141,9 @@ def _decision_ref(decision: DecisionRef, statement: Statement, names: _Names) ->
 
 def _decision(decision: DecisionRef, statement: Statement, names: _Names) -> tuple[Node, Node]:
     agreement = statement.authority.agreement
-    by_person = decision.kind == "person"
-    decider = names.ref("person" if by_person else "standing-rule", decision.decided_by)
+    kinds = {"person": ("person", "prov:Person"), "holder": ("holder", "prov:SoftwareAgent")}
+    kind, agent = kinds.get(decision.kind, ("standing-rule", None))
+    decider = names.ref(kind, decision.decided_by)
     custodian = names.ref("body", decision.custodian)
     activity = {
         **_decision_ref(decision, statement, names),
@@ -150,12 +151,12 @@ def _decision(decision: DecisionRef, statement: Statement, names: _Names) -> tup
         "rdfs:label": f"Approval of the use of {decision.dataset}",
         "prov:endedAtTime": _time(decision.decided_at),
         "prov:used": names.ref("agreement", agreement.id, agreement.version),
-        "prov:wasAssociatedWith": decider if by_person else custodian,
+        "prov:wasAssociatedWith": custodian if agent is None else decider,
     }
-    if by_person:
+    if agent is not None:
         return activity, {
             **decider,
-            "@type": ["prov:Agent", "prov:Person"],
+            "@type": ["prov:Agent", agent],
             "prov:actedOnBehalfOf": custodian,
         }
     activity["prov:qualifiedAssociation"] = {

@@ -103,11 +103,12 @@ class AgreementRef(Part):
 
 
 class DecisionRef(Part):
-    """One decision on one dataset. ``decided_by`` is a person, or the standing rule that decided."""
+    """One decision on one dataset. ``decided_by`` is a person, the standing rule that decided, or, for what other nodes
+    hold, the names of those, whose own decisions are with their parts."""
 
     dataset: str
     custodian: str
-    kind: Literal["person", "standing_rule"]
+    kind: Literal["person", "standing_rule", "holder"]
     decided_by: str
     decided_at: Moment
     valid_until: Moment | None = None
@@ -146,6 +147,20 @@ class TableRef(Part):
         return cls(digest=table_digest(table), rows=table.num_rows, columns=columns)
 
 
+class PartRef(Part):
+    """What another node released for this answer, under which decisions there. Its own statement, by its digest, says
+    all else of it."""
+
+    dataset: str
+    node: str
+    release: str
+    statement_digest: Digest
+    table_digest: Digest
+    snapshot: str
+    key_epoch: Annotated[int, Field(ge=1)]
+    decisions: Annotated[tuple[DecisionRef, ...], Field(min_length=1)]
+
+
 class Statement(Part):
     """Everything that a release says about itself. Immutable; signed by ``sign_statement``."""
 
@@ -157,6 +172,7 @@ class Statement(Part):
     when: When
     context: Context
     authority: Authority
+    parts: tuple[PartRef, ...] = ()
     table: TableRef
 
 

@@ -9,7 +9,7 @@ from decimal import Decimal
 import pyarrow as pa
 
 from connectors.protocol import CancelSignal
-from federation.holders.protocol import Holder
+from federation.holders.protocol import Absent, Gathered, Holder, PartGiven
 from federation.sandbox.model import PresentedTable
 from policies.cells import ProtectedCells, Status
 from policies.plan import CellQuery, ClearedPlan, Stage
@@ -23,12 +23,21 @@ class HolderDeclined(Exception):
     """A holder refuses the query, or has yet to decide on it: there is nothing to release."""
 
 
+class HoldersUnavailable(Exception):
+    """None of the nodes that were asked gave anything, so that there is nothing to show."""
+
+    def __init__(self, absent: Sequence[Absent]) -> None:
+        super().__init__("no holder gave an answer")
+        self.absent = tuple(dict.fromkeys(absent))
+
+
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """A cell query and the protected cells that answer it."""
+    """A cell query and the protected cells that answer it; ``gathered`` is there where other nodes gave them."""
 
     query: CellQuery
     cells: ProtectedCells
+    gathered: Gathered | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +50,24 @@ class Answer:
 
     @property
     def snapshots(self) -> dict[str, str]:
-        """By dataset, what the source held."""
-        return {each.query.dataset: each.cells.snapshot for each in self.answered}
+        """By dataset, what the source held; a dataset of which nothing was given has none."""
+        return {each.query.dataset: each.cells.snapshot for each in self.answered if each.cells.snapshot}
+
+    @property
+    def local(self) -> tuple[Answered, ...]:
+        """What this node's own data answered."""
+        return tuple(each for each in self.answered if each.gathered is None)
+
+    @property
+    def parts(self) -> tuple[tuple[str, PartGiven], ...]:
+        """What other nodes gave, each with its dataset, once."""
+        found = [(a.query.dataset, part) for a in self.answered if a.gathered for part in a.gathered.parts]
+        return tuple(dict.fromkeys(found))
+
+    @property
+    def holder_notes(self) -> tuple[str, ...]:
+        """What has to be said of what other nodes gave, and of those that gave nothing."""
+        return tuple(dict.fromkeys(note for a in self.answered if a.gathered for note in a.gathered.notes))
 
     @property
     def sparse(self) -> bool:
@@ -76,7 +101,8 @@ class Answering:
         """Run ``plan``. With stages, ``recompile`` gives the plan with their protected values bound as literals.
 
         Raises:
-            SourceError, ProtectError, PresentationError, HolderDeclined, RefusalError: nothing is to be released.
+            SourceError, ProtectError, PresentationError, HolderDeclined, HoldersUnavailable, RefusalError: nothing is
+                to be released.
         """
         asked: list[Answered] = []
         values = tuple(self._stage(stage, asked, bounds) for stage in plan.stages)
@@ -84,6 +110,9 @@ class Answering:
         for done, query in enumerate(final.queries):
             bounds.progress(10 + 70 * done // len(final.queries))
             asked.append(self._cells(query, bounds))
+        gathered = [each.gathered for each in asked[len(plan.stages) :]]
+        if all(each is not None and each.empty for each in gathered):
+            raise HoldersUnavailable([absent for each in gathered if each for absent in each.absent])
         bounds.progress(80)
         cells = asked[len(plan.stages) :]
         presented = self._present(final.presentation, cells, final.lookups)
@@ -94,6 +123,9 @@ class Answering:
         """The one protected number of a stage, None where it is hidden."""
         answered = self._cells(stage.query, bounds)
         asked.append(answered)
+        if answered.gathered is not None and answered.gathered.empty:
+            # A threshold that nobody gave is unknown, not confidential: nothing can be said that rests on it.
+            raise HoldersUnavailable(answered.gathered.absent)
         table = self._present(stage.presentation, [answered], ()).table
         value, status = table.column(0)[0].as_py(), table.column(1)[0].as_py()
         return None if value is None or Status(status).hidden else Decimal(str(value))
@@ -101,6 +133,8 @@ class Answering:
     def _cells(self, query: CellQuery, bounds: Bounds) -> Answered:
         bounds.before(query)
         cells = self.holder.answer(query, deadline=bounds.deadline, cancel=bounds.cancel)
+        if isinstance(cells, Gathered):
+            return Answered(query, cells.cells, cells)
         if not isinstance(cells, ProtectedCells):
             raise HolderDeclined(f"the holder of {query.dataset} gives no cells")
         return Answered(query, cells)

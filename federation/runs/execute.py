@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
+from functools import partial
 
 import structlog
 
@@ -15,9 +16,10 @@ from catalogue.fragment import SourceError, SourceFault
 from federation.audit.chain import append
 from federation.audit.events import AuditAction, AuditEvent, Detail, DetailValue
 from federation.client.digest import DigestError
+from federation.holders.protocol import Asker, Decided, Holder
 from federation.release.files import StorageError, StorageFull
 from federation.release.statement import sign_statement
-from federation.runs.answering import Answer, Bounds, HolderDeclined
+from federation.runs.answering import Answer, Bounds, HolderDeclined, HoldersUnavailable
 from federation.runs.ledger import ledger_rows
 from federation.runs.outcomes import RunFault
 from federation.runs.provenance import Occasion, statement_of
@@ -40,7 +42,7 @@ from federation.state.errors import (
     StateError,
 )
 from federation.state.lifecycle import RequestState
-from federation.state.models import Decision, Request, Run
+from federation.state.models import Decision, Outcome, Request, Run
 from federation.state.releases import NewRelease, answer_key, finish_run
 from federation.state.steps import Lease
 from policies.plan import CellQuery, ClearedPlan
@@ -54,9 +56,10 @@ log = structlog.get_logger(__name__)
 class _NoRelease(Exception):
     """The run ends without a release, for a reason with a stable code."""
 
-    def __init__(self, fault: StrEnum) -> None:
+    def __init__(self, fault: StrEnum, about: str | None = None) -> None:
         super().__init__(str(fault))
         self.fault = fault
+        self.about = about
 
 
 class _Void(_NoRelease):
@@ -103,7 +106,8 @@ def execute(node: Node, lease: Lease, watch: Watch) -> None:
     except _Void as void:
         _end_with(case, AuditAction.RUN_VOIDED, runs.void_run, str(void.fault))
     except _Failed as failed:
-        _end_with(case, AuditAction.RUN_FAILED, runs.fail_run, str(failed.fault))
+        step = partial(runs.fail_run, about=failed.about)
+        _end_with(case, AuditAction.RUN_FAILED, step, str(failed.fault))
     except StorageFull:
         _give_back(case, {Detail.CODE: str(RunFault.STORAGE_FULL)})
         raise
@@ -191,8 +195,12 @@ def _answer(case: _Case, plan: ClearedPlan, question: Question) -> Answer:
         return _decided(case, _compile(case, replace(question, stage_values=values)))
 
     deadline = time.monotonic() + case.node.settings.limits.run_seconds
+    holder: Holder = case.node.holders.on_behalf_of(_asker(case))
+    if case.request.jointly_with:
+        holder = case.node.joint
+    answering = replace(case.node.answering, holder=holder)
     try:
-        return case.node.answering.answer(plan, recompile, Bounds(deadline, case.watch, before, progress))
+        return answering.answer(plan, recompile, Bounds(deadline, case.watch, before, progress))
     except SourceError as error:
         if error.fault is SourceFault.CANCELLED:
             raise _stopped(case) from None
@@ -206,6 +214,26 @@ def _answer(case: _Case, plan: ClearedPlan, question: Question) -> Answer:
         raise _Failed(RunFault.PROTECTION_FAILED) from None
     except HolderDeclined:
         raise _Void(RunFault.HOLDER_DECLINED) from None
+    except HoldersUnavailable as error:
+        raise _Failed(RunFault.HOLDERS_UNAVAILABLE, "; ".join(map(str, error.absent))) from None
+
+
+def _asker(case: _Case) -> Asker:
+    request = case.request
+    approvals = [
+        Decided(d.dataset, d.custodian, d.kind.value, d.decided_by, d.decided_at, d.valid_until)
+        for d in case.decisions
+        if d.outcome is Outcome.APPROVE
+    ]
+    return Asker(
+        request.requester,
+        request.body,
+        request.agreement,
+        request.purpose,
+        request.id,
+        request.plan_digest,
+        tuple(approvals),
+    )
 
 
 def _issue(case: _Case, answer: Answer, question: Question) -> None:
@@ -221,7 +249,7 @@ def _issue(case: _Case, answer: Answer, question: Question) -> None:
         statement = statement_of(occasion, answer, table, notes, node.catalogue, node.settings.node, epoch)
         signed = sign_statement(statement, node.signing_key)
         stored = node.files.put_release(table, signed)
-        cells = ledger_rows(answer.answered, node.catalogue, epoch, node.files)
+        cells = ledger_rows(answer.local, node.catalogue, epoch, node.files)
     except StorageFull:
         if case.lease.attempt >= runs.MAXIMUM_ATTEMPTS:
             raise _Failed(RunFault.STORAGE_FULL) from None

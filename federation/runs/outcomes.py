@@ -16,6 +16,7 @@ class RunFault(StrEnum):
     SUPERSEDED = "superseded"
     APPROVAL_WITHDRAWN = "approval_withdrawn"
     HOLDER_DECLINED = "holder_declined"
+    HOLDERS_UNAVAILABLE = "holders_unavailable"
     PARTITIONS_EXHAUSTED = "partitions_exhausted"
     PROTECTION_FAILED = "protection_failed"
     STORAGE_FULL = "storage_full"
@@ -31,6 +32,7 @@ _MEANINGS: dict[str, str] = {
     RunFault.SUPERSEDED: "what would run is no longer what was approved: ask again",
     RunFault.APPROVAL_WITHDRAWN: "the approval was withdrawn while the run was going",
     RunFault.HOLDER_DECLINED: "a holder of part of the data has not agreed to answer",
+    RunFault.HOLDERS_UNAVAILABLE: "none of the nodes that hold the data gave an answer",
     RunFault.PARTITIONS_EXHAUSTED: (
         "this population has been divided as often as its profile allows: ask with divisions used before"
     ),
@@ -52,8 +54,8 @@ _STATES = {
 }
 
 
-def message_of(state: RunState, error_code: str | None) -> str:
-    """What to tell the person who waits.
+def message_of(state: RunState, error_code: str | None, about: str | None = None) -> str:
+    """What to tell the person who waits; ``about`` names the nodes that it is about.
 
     >>> message_of(RunState.FAILED, "storage_full")
     'the node has no room for the release: run again when its operator has made some'
@@ -63,4 +65,5 @@ def message_of(state: RunState, error_code: str | None) -> str:
     code = error_code or RunFault.INTERNAL
     if code in set(SourceFault):
         return f"the source did not answer ({code}): run again, or tell the custodian"
-    return _MEANINGS.get(code, _MEANINGS[RunFault.INTERNAL])
+    meaning = _MEANINGS.get(code, _MEANINGS[RunFault.INTERNAL])
+    return f"{meaning}: {about}" if about else meaning

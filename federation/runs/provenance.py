@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -16,6 +16,7 @@ from federation.release.statement import (
     DecisionRef,
     Method,
     Organisation,
+    PartRef,
     Profile,
     Statement,
     Subject,
@@ -76,8 +77,8 @@ def statement_of(
                 custodian=document.custodian,
                 series=document.series,
                 reference_period=document.reference_period,
-                snapshot=answer.snapshots.get(document.dataset, "read through a joined dataset"),
-                key_epoch=key_epoch,
+                snapshot=_snapshot(answer, document.dataset),
+                key_epoch=_key_epoch(answer, document.dataset, key_epoch),
             )
             for document in documents
         ),
@@ -115,8 +116,47 @@ def statement_of(
             decisions=tuple(_decision(d) for d in occasion.decisions if d.outcome is Outcome.APPROVE),
             plan_digest=request.plan_digest,
         ),
+        parts=tuple(_parts(answer)),
         table=TableRef.of(table),
     )
+
+
+def _snapshot(answer: Answer, dataset: str) -> str:
+    if dataset in answer.snapshots:
+        return answer.snapshots[dataset]
+    asked = any(each.query.dataset == dataset for each in answer.answered)
+    return "not available" if asked else "read through a joined dataset"
+
+
+def _key_epoch(answer: Answer, dataset: str, own: int) -> int:
+    """That of the nodes that hold it, the latest where theirs differ; their parts have each its own."""
+    return max((part.key_epoch for name, part in answer.parts if name == dataset), default=own)
+
+
+def _parts(answer: Answer) -> Iterator[PartRef]:
+    for dataset, part in answer.parts:
+        yield PartRef(
+            dataset=dataset,
+            node=part.node,
+            release=part.release,
+            statement_digest=part.statement_digest,
+            table_digest=part.table_digest,
+            snapshot=part.snapshot,
+            key_epoch=part.key_epoch,
+            decisions=tuple(
+                DecisionRef.model_validate(
+                    {
+                        "dataset": decided.dataset,
+                        "custodian": decided.custodian,
+                        "kind": decided.kind,
+                        "decided_by": decided.decided_by,
+                        "decided_at": decided.decided_at,
+                        "valid_until": decided.valid_until,
+                    }
+                )
+                for decided in part.decisions
+            ),
+        )
 
 
 def _body(catalogue: Catalogue, name: str) -> Organisation:

@@ -40,6 +40,7 @@ def notes_of(answer: Answer, table: pa.Table, coarser: Callable[[], str | None])
         notes.append(
             "rows without a published figure were left out, whether nobody is there or they are withheld"
         )
+    notes += answer.holder_notes
     notes += answer.plan.warnings
     withheld, cells = _withheld(table)
     if cells and withheld / cells >= LARGELY_WITHHELD:

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from catalogue.catalogue import Catalogue
-from catalogue.fragment import Fragment
+from federation.holders.joint import JointHolder
+from federation.holders.routing import RoutingHolder
 from federation.identity.builtin import BuiltinIdentity
 from federation.identity.principal import Authenticator
 from federation.release.files import ReleaseStore
@@ -18,6 +19,7 @@ from federation.service.release_cache import ReleaseCache
 from federation.settings import Settings
 from federation.state.database import Database
 from federation.wire.wire import Wire
+from policies.plan import CellQuery
 
 Clock = Callable[[], datetime]
 
@@ -33,6 +35,8 @@ class Node:
     database: Database
     compiler: CompilerPool
     answering: Answering
+    joint: JointHolder
+    holders: RoutingHolder
     files: ReleaseStore
     signing_key: SigningKey
     key_epoch: int
@@ -40,6 +44,6 @@ class Node:
     token_issuer: BuiltinIdentity | None
     wire: Wire
     clock: Clock
-    render: Callable[[Fragment], str]
+    render: Callable[[CellQuery], tuple[str, ...]]
     close: Callable[[], None]
     release_cache: ReleaseCache = field(default_factory=ReleaseCache)

@@ -25,6 +25,12 @@ def custodians(plan: ClearedPlan, catalogue: Catalogue) -> dict[str, str]:
     return {name: catalogue.datasets[name].document.custodian for name in sorted(names)}
 
 
+def held_elsewhere(plan: ClearedPlan, catalogue: Catalogue) -> dict[str, str]:
+    """The names of the nodes that hold each dataset of a plan that this node does not hold."""
+    nodes = {name: catalogue.datasets[name].held.nodes for name in custodians(plan, catalogue)}
+    return {name: ", ".join(found) for name, found in nodes.items() if found}
+
+
 def dimensions(plan: ClearedPlan, catalogue: Catalogue) -> dict[str, set[str]]:
     """For each dataset that a plan reads, the dimensions by which it groups or filters there."""
     found: dict[str, set[str]] = {}

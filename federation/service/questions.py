@@ -33,12 +33,14 @@ BUSY_SECONDS = 2
 
 @dataclass(frozen=True)
 class Ask:
-    """A query as somebody asks it. ``domains`` holds for each parameter the values that it may take."""
+    """A query as somebody asks it. ``domains`` holds for each parameter the values that it may take; ``jointly_with``
+    names the nodes of a joint count."""
 
     sql: str
     agreement: str | None = None
     purpose: str | None = None
     domains: Mapping[str, Sequence[Value]] = field(default_factory=dict)
+    jointly_with: tuple[str, ...] = ()
 
 
 def check(node: Node, principal: Principal, ask: Ask) -> CheckView:
@@ -51,8 +53,13 @@ def check(node: Node, principal: Principal, ask: Ask) -> CheckView:
         faults = [fault_view(refusal) for refusal in error.refusals]
         return CheckView(False, None, faults, [], [], 0, None, {})
     rules = covering(node, plan, principal, question.today)
+    elsewhere = plans.held_elsewhere(plan, node.catalogue)
     deciders = {
-        dataset: f"standing rule {rules[dataset].rule}" if dataset in rules else body
+        dataset: f"where it is held: {elsewhere[dataset]}"
+        if dataset in elsewhere
+        else f"standing rule {rules[dataset].rule}"
+        if dataset in rules
+        else body
         for dataset, body in plans.custodians(plan, node.catalogue).items()
     }
     return CheckView(
@@ -68,14 +75,16 @@ def check(node: Node, principal: Principal, ask: Ask) -> CheckView:
 
 
 def covering(node: Node, plan: ClearedPlan, principal: Principal, today: date) -> dict[str, StandingRule]:
-    """The standing rules that decide on a plan, by dataset."""
-    return covering_rules(
+    """The standing rules that decide on a plan, by dataset; what other nodes hold is decided on there."""
+    rules = covering_rules(
         node.catalogue.standing_rules.values(),
         requester=principal.subject,
         body=principal.body,
         dimensions=plans.dimensions(plan, node.catalogue),
         today=today,
     )
+    elsewhere = plans.held_elsewhere(plan, node.catalogue)
+    return {dataset: rule for dataset, rule in rules.items() if dataset not in elsewhere}
 
 
 def question_of(

@@ -47,7 +47,7 @@ class Ruling:
 
 
 def submit(node: Node, principal: Principal, ask: Ask, once: Once | None = None) -> RequestView:
-    """Ask for a query to be approved; standing rules that cover it decide at once.
+    """Ask for a query to be approved; standing rules that cover it decide at once, other nodes on what they hold.
 
     Raises:
         ServiceError: QUERY_REFUSED with every reason; nothing was stored but the audit event.
@@ -72,13 +72,15 @@ def submit(node: Node, principal: Principal, ask: Ask, once: Once | None = None)
         agreement=question.agreement,
         purpose=question.purpose,
         sql=ask.sql,
-        question=plan.question,
+        question=plan.question + _jointly(ask.jointly_with),
         parameter_domain={name: list(values) for name, values in ask.domains.items()},
         plan_digest=plan.digest,
         versions=_versions(node, plans.custodians(plan, node.catalogue), question.agreement),
         custodians=plans.custodians(plan, node.catalogue),
+        jointly_with=ask.jointly_with,
     )
     rules = covering(node, plan, principal, question.today)
+    elsewhere = plans.held_elsewhere(plan, node.catalogue)
     about: dict[Detail, DetailValue] = {
         Detail.BODY: new.body,
         Detail.AGREEMENT: new.agreement,
@@ -88,6 +90,10 @@ def submit(node: Node, principal: Principal, ask: Ask, once: Once | None = None)
     def do(session: Session) -> RequestView:
         event = AuditEvent(new.requester, AuditAction.REQUEST_SUBMITTED, new.id, now, about)
         request = store.submit(session, new, now, event)
+        if elsewhere:
+            details = about | {Detail.NODES: tuple(sorted(set(elsewhere.values())))}
+            event = AuditEvent("node", AuditAction.REQUEST_APPROVED, new.id, now, details)
+            request = store.approve_where_held(session, new.id, elsewhere, now, event)
         if rules:
             names = tuple(sorted(rule.rule for rule in rules.values()))
             details = about | {Detail.STANDING_RULES: names}
@@ -219,6 +225,16 @@ def _decide(
     return act(node.database, once, RequestView, now, do)
 
 
+def _jointly(nodes: Sequence[str]) -> str:
+    """What a custodian has to know of a joint count, in words."""
+    if not nodes:
+        return ""
+    return (
+        f" Counted jointly by {', '.join(nodes)}: the hub learns where each of them by itself would publish, and the "
+        "joint counts; nobody learns another's part."
+    )
+
+
 def _versions(node: Node, touched: dict[str, str], agreement: str) -> dict[str, str]:
     """What the plan digest covers, in readable form."""
     profiles = {node.catalogue.datasets[name].document.profile for name in touched}
@@ -247,6 +263,7 @@ def _view(node: Node, session: Session, request: Request, now: datetime) -> Requ
         plan_digest=request.plan_digest,
         datasets=request.custodians,
         parameters=dict(request.parameter_domain),
+        jointly_with=list(request.jointly_with),
         decisions=[
             DecisionView(
                 dataset=decision.dataset,

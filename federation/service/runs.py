@@ -162,7 +162,7 @@ def _view(session: Session, run: Run) -> RunView:
         state=run.state,
         progress=run.progress,
         error=run.error_code,
-        message=message_of(run.state, run.error_code),
+        message=message_of(run.state, run.error_code, run.error_about),
         release=None if release is None else release.id,
         created_at=run.created_at,
         ended_at=run.ended_at,

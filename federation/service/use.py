@@ -76,14 +76,16 @@ def beyond_decisions(
         dimensions=plans.dimensions(plan, node.catalogue),
         today=node.clock().date(),
     )
-    by_person = {decision.dataset for decision in decisions if decision.kind is DecisionKind.PERSON}
+    rule = DecisionKind.STANDING_RULE
+    decided = {decision.dataset for decision in decisions if decision.kind is not rule}
     touched = plans.custodians(plan, node.catalogue)
-    return tuple(sorted(touched.keys() - (covered.keys() & request.custodians.keys()) - by_person))
+    return tuple(sorted(touched.keys() - (covered.keys() & request.custodians.keys()) - decided))
 
 
 def ask_of(request: Request) -> Ask:
     """The question as it was submitted."""
-    return Ask(request.sql, request.agreement, request.purpose, request.parameter_domain)
+    joint = tuple(request.jointly_with)
+    return Ask(request.sql, request.agreement, request.purpose, request.parameter_domain, joint)
 
 
 def _bounds(catalogue: Catalogue, request: Request, decisions: Sequence[Decision]) -> list[Bound]:

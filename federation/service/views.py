@@ -179,7 +179,7 @@ class CheckView:
 
 @dataclass(frozen=True, slots=True)
 class DecisionView:
-    """A decision on one dataset of a request. ``kind`` is ``person`` or ``standing_rule``."""
+    """A decision on one dataset of a request. ``kind`` is ``person``, ``standing_rule`` or ``holder``."""
 
     dataset: str
     custodian: str
@@ -213,6 +213,7 @@ class RequestView:
     plan_digest: str
     datasets: dict[str, str]
     parameters: dict[str, Any]
+    jointly_with: list[str]
     decisions: list[DecisionView]
     created_at: datetime
 

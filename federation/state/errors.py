@@ -65,6 +65,12 @@ class PartitionsExhausted(StateError):
     code = "partitions_exhausted"
 
 
+class RosterTaken(StateError):
+    """A joint count was asked for with other nodes before; the difference would be the part of those left out."""
+
+    code = "joint_roster_taken"
+
+
 class StateUnavailable(StateError):
     """The database could not be read or written (busy, full, damaged). Nothing was changed."""
 

@@ -27,6 +27,7 @@ class Outcome(enum.StrEnum):
 class DecisionKind(enum.StrEnum):
     PERSON = "person"
     STANDING_RULE = "standing_rule"
+    HOLDER = "holder"
 
 
 def _choice(kind: type[enum.StrEnum], name: str) -> Enum:
@@ -42,7 +43,10 @@ def _choice(kind: type[enum.StrEnum], name: str) -> Enum:
 
 
 class Request(Base):
-    """A question that somebody asks to have approved. Only ``state`` and ``revision`` ever change."""
+    """A question that somebody asks to have approved. Only ``state`` and ``revision`` ever change.
+
+    ``jointly_with`` names the nodes with which it is counted jointly; none for an answer of this node's own.
+    """
 
     __tablename__ = "requests"
     __table_args__ = (
@@ -58,6 +62,7 @@ class Request(Base):
     sql: Mapped[str] = mapped_column(Text)
     question: Mapped[str] = mapped_column(Text)
     parameter_domain: Mapped[dict[str, Any]]
+    jointly_with: Mapped[list[Any]] = mapped_column(default=list)
     plan_digest: Mapped[str] = mapped_column(Digest)
     versions: Mapped[dict[str, Any]]
     state: Mapped[RequestState] = mapped_column(_choice(RequestState, "request_state"))
@@ -105,7 +110,8 @@ class Run(Base):
     """One execution of an approved request with values for its parameters.
 
     ``progress`` is a percentage. A run is held by ``lease_owner`` until ``lease_until``; ``attempt`` counts claims,
-    so that the claim before a requeue can change nothing any more.
+    so that the claim before a requeue can change nothing any more. ``error_about`` names the nodes that an error is
+    about, each with its reason.
     """
 
     __tablename__ = "runs"
@@ -125,6 +131,7 @@ class Run(Base):
     lease_until: Mapped[datetime | None]
     cancel_requested: Mapped[bool] = mapped_column(default=False)
     error_code: Mapped[str | None] = mapped_column(Name)
+    error_about: Mapped[str | None] = mapped_column(Text)
     created_at: Mapped[datetime]
     ended_at: Mapped[datetime | None]
 
@@ -179,6 +186,17 @@ class LedgerEntry(Base):
     partition: Mapped[str] = mapped_column(Digest)
     partition_charge: Mapped[int]
     cells_digest: Mapped[str] = mapped_column(Digest)
+    created_at: Mapped[datetime]
+
+
+class JointCell(Base):
+    """A joint count that this node takes part in: once and for all with these nodes, on this snapshot. Append-only."""
+
+    __tablename__ = "joint_cells"
+
+    cell: Mapped[str] = mapped_column(String(64), primary_key=True)
+    snapshot: Mapped[str] = mapped_column(String(255), primary_key=True)
+    roster: Mapped[str] = mapped_column(Digest)
     created_at: Mapped[datetime]
 
 

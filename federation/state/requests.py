@@ -36,6 +36,7 @@ class NewRequest:
     plan_digest: str
     versions: Mapping[str, Any]
     custodians: Mapping[str, str]
+    jointly_with: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,7 @@ def submit(session: Session, new: NewRequest, now: datetime, event: AuditEvent) 
         sql=new.sql,
         question=new.question,
         parameter_domain=dict(new.parameter_domain),
+        jointly_with=list(new.jointly_with),
         plan_digest=new.plan_digest,
         versions=dict(new.versions),
         state=RequestState.SUBMITTED,
@@ -145,6 +147,35 @@ def approve_by_rules(
     return _decide(session, request, Action.APPROVE, Role.STANDING_RULE, made, now)
 
 
+def approve_where_held(
+    session: Session, request_id: str, nodes: Mapping[str, str], now: datetime, event: AuditEvent
+) -> Request:
+    """Record that the datasets in ``nodes`` (with the names of the nodes that hold each) are decided on there.
+
+    Raises:
+        DecisionNotAllowed: one of them is none of the request, or was decided on.
+        NotFound, TransitionNotAllowed: nothing was changed.
+    """
+    record(session, event, AuditAction.REQUEST_APPROVED, request_id)
+    request = get_request(session, request_id)
+    if not nodes or not nodes.keys() <= outstanding(session, request):
+        raise DecisionNotAllowed(
+            "only datasets of the request that await a decision are decided on elsewhere"
+        )
+    made = [
+        Decision(
+            kind=DecisionKind.HOLDER,
+            decided_by=names,
+            role=Role.NODE,
+            reason="decided on where the data is held, each time it is asked for",
+            dataset=dataset,
+            valid_until=None,
+        )
+        for dataset, names in sorted(nodes.items())
+    ]
+    return _decide(session, request, Action.APPROVE, Role.NODE, made, now)
+
+
 def supersede(session: Session, request_id: str, event: AuditEvent) -> Request:
     """The plan that was reviewed is no longer the plan that would run: the request has to be asked again.
 
@@ -185,6 +216,19 @@ def list_requests(
     if custodian is not None:
         query = query.where(Request.datasets.any(RequestDataset.custodian == custodian))
     return session.scalars(query).all()
+
+
+def same_question(
+    session: Session, *, body: str, agreement: str, purpose: str, sql: str
+) -> Sequence[Request]:
+    """Requests of a body for the very same text under the same terms, the newest first."""
+    query = select(Request).where(
+        Request.body == body,
+        Request.agreement == agreement,
+        Request.purpose == purpose,
+        Request.sql == sql,
+    )
+    return session.scalars(query.order_by(Request.created_at.desc(), Request.id)).all()
 
 
 def decisions(session: Session, request_id: str) -> Sequence[Decision]:

@@ -171,14 +171,22 @@ def give_back(session: Session, lease: Lease, event: AuditEvent) -> None:
     _must_step(session, lease, RunAction.REQUEUE, {**FREE, "progress": 0})
 
 
-def fail_run(session: Session, lease: Lease, error_code: str, now: datetime, event: AuditEvent) -> None:
-    """The run ends in an error that trying again would not mend. ``error_code`` is a stable code, never a text.
+def fail_run(
+    session: Session,
+    lease: Lease,
+    error_code: str,
+    now: datetime,
+    event: AuditEvent,
+    about: str | None = None,
+) -> None:
+    """The run ends in an error that trying again would not mend. ``error_code`` is a stable code, never a text;
+    ``about`` names the nodes that it is about, each with its reason.
 
     Raises:
         LeaseLost: it is no longer held.
     """
     record(session, event, AuditAction.RUN_FAILED, lease.run_id)
-    _must_step(session, lease, RunAction.FAIL, ended(now, error_code))
+    _must_step(session, lease, RunAction.FAIL, ended(now, error_code, about))
 
 
 def void_run(session: Session, lease: Lease, error_code: str, now: datetime, event: AuditEvent) -> None:

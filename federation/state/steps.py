@@ -36,9 +36,9 @@ def held(lease: Lease) -> ColumnElement[bool]:
     )
 
 
-def ended(now: datetime, error_code: str | None = None) -> dict[str, Any]:
-    """The values of a run that is over."""
-    return {**FREE, "ended_at": now, "error_code": error_code}
+def ended(now: datetime, error_code: str | None = None, about: str | None = None) -> dict[str, Any]:
+    """The values of a run that is over; ``about`` names the nodes that the error is about."""
+    return {**FREE, "ended_at": now, "error_code": error_code, "error_about": about}
 
 
 def take_step(

@@ -15,6 +15,7 @@ from catalogue.fragment import tables_of
 from catalogue.models import Role
 from policies.compiler import leaf_engine
 from policies.compiler.digest import plan_digest
+from policies.compiler.elsewhere import check_askable
 from policies.compiler.errors import did_you_mean, refuse, unknown_table
 from policies.compiler.limits import is_exact
 from policies.compiler.ordering import expand_order_by_all
@@ -41,6 +42,18 @@ def compile_plan(sql: str, context: Context) -> ClearedPlan:
 
     Raises RefusalError with everything that is wrong with it, decided without data.
     """
+    plan = _compiled(sql, context)
+    for query in (*(stage.query for stage in plan.stages), *plan.queries):
+        check_askable(query, context, lambda written: _compiled(written, _without_values(context)).queries)
+    return plan
+
+
+def _without_values(context: Context) -> Context:
+    """The terms of a question without what fills its parameters and stages: those are in its boxes by now."""
+    return replace(context, parameters={}, domains={}, stage_values=())
+
+
+def _compiled(sql: str, context: Context) -> ClearedPlan:
     _check_terms(context)
     parsed = parse(sql)
     given = expand_order_by_all(bind_parameters(parsed.tree, context, sql), sql)
@@ -99,7 +112,7 @@ def compile_plan(sql: str, context: Context) -> ClearedPlan:
         )
         if not context.stage_values
         # What the stages answered is not part of what was approved.
-        else compile_plan(sql, replace(context, stage_values=())).digest,
+        else _compiled(sql, replace(context, stage_values=())).digest,
         stages=stages,
         parameters=dict(context.parameters),
     )

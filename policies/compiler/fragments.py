@@ -25,6 +25,7 @@ from catalogue.fragment import (
     Table,
     Tally,
 )
+from catalogue.held import Local
 from catalogue.leaves import LeafSet
 from catalogue.models import Profile, Role
 from policies.compiler.atoms import StatisticSpec
@@ -135,8 +136,10 @@ class FragmentBuilder:
 
 
 def table_of(dataset: BoundDataset) -> Table:
-    source = dataset.document.source
-    return Table(source.connector, source.location, dataset.name)
+    """The table of a dataset; one that another node holds is in no connector of this one."""
+    held = dataset.held
+    connector = held.connector if isinstance(held, Local) else ""
+    return Table(connector, held.location, dataset.name)
 
 
 def measure_of(ref: MeasureRef) -> Measure:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +23,8 @@ from policies.protect.quantiles import quantile
 from policies.protect.rules import NoiseKey, Rules
 
 Mask = npt.NDArray[np.bool_]
+Protected = tuple[pa.Array, npt.NDArray[np.int8], Mask]
+"""An atom's values, NULL where hidden; their statuses; and in which cells something but a zero is published."""
 
 
 def protect(
@@ -51,19 +53,14 @@ def protect(
     for guard, cells in zip(query.guards, guards, strict=True):
         for column, mask in small_complements(at, guard, cells).items():
             small[column] = small[column] | mask if column in small else mask
-    sparse = grid.size > profile.limits.dense_cells
-    kept = np.zeros(grid.size, dtype=np.bool_) if sparse else np.ones(grid.size, dtype=np.bool_)
-    columns: dict[str, pa.Array] = {}
+    found: dict[str, Protected] = {}
     for atom in query.atoms:
         shown = _shown(at, atom, structural(query, atom, grid))
         if atom.column in small:
             shown.status[small[atom.column] & shown.occupied] = Status.CONFIDENTIAL
         hidden = shown.status >= Status.LOW
-        if sparse:
-            kept |= ~hidden & (shown.digits != 0)
-        columns[atom.column] = _column(atom, shown, hidden)
-        columns[atom.status] = pa.array(shown.status)
-    return _cells(query, grid, columns, kept, sparse, raw.snapshot)
+        found[atom.column] = _column(atom, shown, hidden), shown.status, ~hidden & (shown.digits != 0)
+    return cells_of(query, grid, found, profile, raw.snapshot)
 
 
 def withhold(query: CellQuery, profile: Profile, snapshot: str) -> ProtectedCells:
@@ -72,19 +69,29 @@ def withhold(query: CellQuery, profile: Profile, snapshot: str) -> ProtectedCell
     No source is asked. Raises ProtectError.
     """
     grid = check_grid(query)
-    sparse = grid.size > profile.limits.dense_cells
-    columns: dict[str, pa.Array] = {}
+    status = np.full(grid.size, Status.CONFIDENTIAL, dtype=np.int8)
+    nothing = np.zeros(grid.size, dtype=np.bool_)
+    found: dict[str, Protected] = {}
     for atom in query.atoms:
         counts = atom.kind in (AtomKind.UNITS, AtomKind.COUNT)
-        columns[atom.column] = pa.nulls(grid.size, pa.int64() if counts else pa.decimal128(38, atom.decimals))
-        columns[atom.status] = pa.array(np.full(grid.size, Status.CONFIDENTIAL, dtype=np.int8))
-    kept = np.full(grid.size, not sparse)
-    return _cells(query, grid, columns, kept, sparse, snapshot)
+        type_ = pa.int64() if counts else pa.decimal128(38, atom.decimals)
+        found[atom.column] = pa.nulls(grid.size, type_), status, nothing
+    return cells_of(query, grid, found, profile, snapshot)
 
 
-def _cells(
-    query: CellQuery, grid: Grid, columns: dict[str, pa.Array], kept: Mask, sparse: bool, snapshot: str
+def cells_of(
+    query: CellQuery, grid: Grid, found: Mapping[str, Protected], profile: Profile, snapshot: str
 ) -> ProtectedCells:
+    """The protected cells from what became of each atom, by its column. A domain larger than the profile's
+    ``dense_cells`` keeps only the rows in which something is published."""
+    columns: dict[str, pa.Array] = {}
+    for atom in query.atoms:
+        columns[atom.column], columns[atom.status] = found[atom.column][0], pa.array(found[atom.column][1])
+    sparse = grid.size > profile.limits.dense_cells
+    kept = np.full(grid.size, not sparse)
+    if sparse:
+        for _, _, published in found.values():
+            kept |= published
     keys = key_columns(query, grid, [np.flatnonzero(kept[where]) for where in grid.slices()])
     if sparse:
         rows = pa.array(np.flatnonzero(kept))

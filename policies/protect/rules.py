@@ -57,6 +57,26 @@ def ptable_of(profile: Profile) -> PTable | None:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class CountError:
+    """How far a published count may be from the true one, by the profile alone: at most ``largest``, noise and
+    rounding together. ``variance`` is that of the p-table, None where it has no one number."""
+
+    largest: float
+    variance: float | None
+
+
+def count_error(profile: Profile) -> CountError:
+    """What anybody who knows the profile knows of the error of its counts. Raises PTableError, ProtectError."""
+    table = ptable_of(profile)
+    rounding = profile.rounding
+    base = max([rounding.count_base, *(band.base for band in rounding.size_bands)])
+    moved = max(base // 2, float(rounding.zero_below or 0))
+    if table is None:
+        return CountError(moved, 0.0)
+    return CountError(table.maximum_noise + moved, table.variance)
+
+
 @dataclass(frozen=True)
 class Rules:
     """What a profile does to cells. ``counts`` and ``magnitudes`` are the tables that perturb them."""

@@ -9,8 +9,9 @@ from datetime import date
 
 import pytest
 
+from catalogue.catalogue import bind_dataset
 from catalogue.fragment import SourceFault
-from catalogue.models import Profile
+from catalogue.models import Mode, Profile, SourceLocation
 from federation.api.problems import STATUS
 from federation.client.verify import VerificationFault
 from federation.identity.principal import TokenFault
@@ -49,6 +50,25 @@ def _with_profiles(context: Context, profiles: dict[str, Profile]) -> Context:
     return replace(context, catalogue=replace(context.catalogue, profiles=profiles))
 
 
+def _people_elsewhere(context: Context) -> Context:
+    """The demonstration's survey at another node."""
+    return _people_at(context, SourceLocation(node="elsewhere", location="people"))
+
+
+def _people_counted_jointly(context: Context) -> Context:
+    """The demonstration's survey in a part for each sex, which the nodes count jointly."""
+    parts: dict[str, tuple[str | int, ...]] = {"his": ("M",), "hers": ("F",)}
+    jointly = SourceLocation(location="people", parts=parts, split="sex", mode=Mode.MASKED_SUMS)
+    return _people_at(context, jointly)
+
+
+def _people_at(context: Context, away: SourceLocation) -> Context:
+    document = context.catalogue.datasets["people"].document.model_copy(update={"source": away})
+    bound = bind_dataset(document, context.catalogue.codelists)
+    datasets = {**context.catalogue.datasets, "people": bound}
+    return replace(context, catalogue=replace(context.catalogue, datasets=datasets))
+
+
 ANY = "SELECT sex, count(*) FROM people GROUP BY sex"
 CIRCUMSTANCES: dict[str, tuple[str, Callable[[Context], Context]]] = {
     "sql_too_large": (
@@ -61,6 +81,11 @@ CIRCUMSTANCES: dict[str, tuple[str, Callable[[Context], Context]]] = {
     "agreement_expired": (ANY, lambda context: replace(context, today=date(2050, 1, 1))),
     "purpose_not_permitted": (ANY, lambda context: replace(context, purpose="Curiosity")),
     "no_profile": (ANY, lambda context: _with_profiles(context, {})),
+    "not_counted_jointly": ("SELECT avg(pay) FROM people", _people_counted_jointly),
+    "held_elsewhere": (
+        "SELECT count(*) FROM learners AS l JOIN people AS p ON l.learner_id = p.person_id WHERE p.age > 30",
+        _people_elsewhere,
+    ),
 }
 """What the page tells in words: its SQL and the circumstances."""
 

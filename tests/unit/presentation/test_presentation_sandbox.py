@@ -14,13 +14,14 @@ import pytest
 
 from federation.sandbox.model import Fault, Limits, PresentationError, PresentedNote
 from federation.sandbox.pool import Sandbox
+from policies.cells import Status
 from policies.presentation.model import NoteQuery, OutputColumn, Presentation
 
 CELLS = pa.table(
     {
         "k0": ["Leeds", "York"],
         "a0": pa.array([120, None], pa.int64()),
-        "s0": pa.array([0, 5], pa.int8()),
+        "s0": pa.array([0, Status.CONFIDENTIAL], pa.int8()),
     }
 )
 TIGHT = Limits(deadline_seconds=3, cpu_seconds=2, memory_bytes=1 << 30, max_rows=1000, max_bytes=1 << 20)
@@ -44,13 +45,13 @@ def fault(sandbox: Sandbox, sql: str) -> PresentationError:
 
 def test_values_statuses_and_notes_come_back(sandbox: Sandbox) -> None:
     notes = (
-        NoteQuery("filter", "rows were compared", "SELECT count(*) FROM cells_0 WHERE s0 >= 2"),
+        NoteQuery("filter", "rows were compared", "SELECT count(*) FROM cells_0 WHERE s0 >= 3"),
         NoteQuery("limit", "rows were cut", "SELECT 0"),
     )
     presented = sandbox.run_presentation(
         presentation("SELECT a0 AS a, s0 AS s FROM cells_0 ORDER BY k0", *notes), {"cells_0": CELLS}
     )
-    assert presented.table.to_pydict() == {"a": [120, None], "s": [0, 5]}
+    assert presented.table.to_pydict() == {"a": [120, None], "s": [0, Status.CONFIDENTIAL]}
     assert presented.notes == (PresentedNote("filter", "rows were compared", 1),)
 
 

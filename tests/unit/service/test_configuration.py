@@ -195,3 +195,14 @@ URL = "https://wales.example"
 def test_peers_are_told_apart_and_reached_in_one_way(federation: dict[str, object], message: str) -> None:
     with pytest.raises(ValidationError, match=message):
         Settings(node="n", title="N", environment="demo", federation=federation)  # type: ignore[arg-type]
+
+
+def test_who_holds_a_dataset_is_a_peer(tmp_path: Path) -> None:
+    """A node that nobody knows cannot be asked."""
+    away = "source: {node: wales, location: residents}"
+    here = "source: {connector: duckdb, location: people.parquet}"
+    people = FILES["datasets/people.yaml"].replace(here, away)
+    found = faults(tmp_path, **{"datasets/people.yaml": people})
+    assert any(
+        "people is held by the node `wales`, which is not among `federation.peers`" in each for each in found
+    )

@@ -94,6 +94,6 @@ def test_nothing_is_suggested_where_little_is_withheld() -> None:
 
 def test_a_sparse_answer_says_so() -> None:
     one = answer({"n": pa.array([1]), "status of n": statuses(Status.PUBLISHED)}, "n")
-    sparse = SimpleNamespace(plan=one.plan, presented=one.presented, sparse=True)
+    sparse = SimpleNamespace(plan=one.plan, presented=one.presented, sparse=True, holder_notes=())
     (note,) = notes_of(cast(Answer, sparse), released_table(one), lambda: None)
     assert "left out, whether nobody is there or they are withheld" in note

@@ -58,9 +58,11 @@ def test_one_act_leads_to_one_state() -> None:
 
 
 def test_only_a_custodian_or_a_rule_of_theirs_approves_and_time_only_ends() -> None:
+    """And the node, for what other nodes hold: there a custodian decides, each time (``approve_where_held``)."""
     assert {row.role for row in REQUEST_TRANSITIONS if row.target is RequestState.APPROVED} == {
         Role.CUSTODIAN,
         Role.STANDING_RULE,
+        Role.NODE,
     }
     by_time = [row for row in REQUEST_TRANSITIONS if row.role is Role.CLOCK]
     assert {row.target for row in by_time} == COMPUTED_STATES

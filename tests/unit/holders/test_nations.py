@@ -1,0 +1,267 @@
+"""One question over several nodes: what each decides and protects by itself, and what the hub makes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pyarrow.compute as pc
+import pytest
+
+from federation.service import requests
+from federation.service.questions import Ask
+from federation.service.requests import Ruling
+from federation.state.lifecycle import RunState
+from federation.wire.tables import decode_table, encode_table
+from tests.support.nations import NATIONS, OLU, PAT, SAM, Nations, nations
+from tests.support.node import FILES
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nations]:
+    with nations(tmp_path_factory.mktemp("nations")) as found:
+        yield found
+
+
+@pytest.fixture
+def four(shared: Nations) -> Iterator[Nations]:
+    shared.away.clear()
+    shared.asked.clear()
+    yield shared
+    shared.away.clear()
+    shared.tamper = lambda _, token: token
+    shared.lie = lambda _, body: body
+
+
+BY_SEX = (
+    "SELECT sex, count(*) AS people, avg(pay) AS pay, sum(pay) AS total FROM people GROUP BY sex ORDER BY sex"
+)
+BOUND = 8
+"""Four parts, each with noise of at most 2."""
+
+
+def rows(nations_: Nations, sql: str) -> list[dict[str, Any]]:
+    return nations_.table(nations_.answer(sql)).to_pylist()
+
+
+def test_parts_add_up_to_the_truth_within_the_bound(four: Nations) -> None:
+    run = four.answer(BY_SEX)
+    truth = four.truth().group_by("sex").aggregate([("pay", "mean"), ("pay", "count"), ("pay", "sum")])
+    true = {row["sex"]: row for row in truth.to_pylist()}
+    found = four.table(run).to_pylist()
+    assert [row["sex"] for row in found] == ["F", "M"]
+    for row in found:
+        assert row["people__status"] == row["pay__status"] == row["total__status"] == ""
+        assert abs(row["people"] - true[row["sex"]]["pay_count"]) <= BOUND
+        assert abs(float(row["pay"]) / true[row["sex"]]["pay_mean"] - 1) < 0.02
+        assert row["total"] == row["pay"] * row["people"]
+    notes = four.notes(run)
+    assert any(
+        "within 8 of the true one; the standard deviation of its noise is 2.05" in note for note in notes
+    )
+    assert any(
+        "put together from the parts of: england, northern_ireland, scotland, wales" in n for n in notes
+    )
+
+
+def test_the_statement_lists_the_parts(four: Nations) -> None:
+    statement = four.statement(four.answer(BY_SEX))
+    parts = statement["parts"]
+    assert isinstance(parts, list)
+    assert [part["node"] for part in parts] == sorted(NATIONS)
+    assert {part["decisions"][0]["decided_by"] for part in parts} == {"anything_of_people"}
+    authority = statement["authority"]
+    assert isinstance(authority, dict)
+    (decision,) = authority["decisions"]
+    assert decision["kind"] == "holder"
+    assert decision["decided_by"] == "england, northern_ireland, scotland, wales"
+
+
+def test_the_same_question_has_the_same_digits(four: Nations) -> None:
+    """Whatever order the nodes answer in, and however often they are asked."""
+    first = four.table(four.answer(BY_SEX))
+    assert four.table(four.answer(BY_SEX)).equals(first)
+
+
+def test_only_nodes_that_the_question_touches_are_asked(four: Nations) -> None:
+    found = rows(
+        four, "SELECT nation, count(*) AS n FROM people WHERE nation IN ('S', 'W') GROUP BY nation ORDER BY 1"
+    )
+    assert sorted(four.asked) == ["scotland", "wales"]
+    assert [row["nation"] for row in found] == ["S", "W"]
+
+
+def test_grouping_sets_spreads_and_quantiles(four: Nations) -> None:
+    sql = (
+        "SELECT nation, GROUPING(nation) AS g, count(*) AS n, stddev_samp(pay) AS spread, median(pay) AS middle "
+        "FROM people GROUP BY ROLLUP (nation) ORDER BY g, nation"
+    )
+    run = four.answer(sql)
+    *single, total = four.table(run).to_pylist()
+    assert all(row["middle__status"] == "" for row in single)
+    assert total["middle__status"] == "[x]"
+    assert total["n"] == sum(row["n"] for row in single)
+    true = four.truth()["pay"].to_numpy().std(ddof=1)
+    assert abs(float(total["spread"]) / true - 1) < 0.05
+    assert any("one node alone" in note for note in four.notes(run))
+
+
+def test_a_withheld_part_withholds_the_total(four: Nations) -> None:
+    """Three people live in A7: at their node that is [c], so whatever they are part of is."""
+    found = rows(four, "SELECT sex, count(*) AS n FROM people WHERE area IN ('A4', 'A7') GROUP BY sex")
+    assert {row["n__status"] for row in found} == {"[c]"}
+
+
+def test_a_nation_that_is_away_is_named_and_its_absence_marked(four: Nations) -> None:
+    whole = {row["sex"]: row["people"] for row in rows(four, BY_SEX)}
+    four.away.add("wales")
+    run = four.answer(BY_SEX)
+    for row in four.table(run).to_pylist():
+        assert row["people__status"] == row["pay__status"] == "[part]"
+        assert 0 < row["people"] < whole[row["sex"]]
+    assert any("Missing: wales: it could not be reached" in note for note in four.notes(run))
+    alone = rows(four, "SELECT nation, count(*) AS n FROM people GROUP BY nation ORDER BY nation")
+    assert [row["n__status"] for row in alone] == ["", "", "", "[x]"]
+
+
+def test_with_nobody_there_the_run_says_who_was_asked(four: Nations) -> None:
+    four.away |= set(NATIONS)
+    run = four.answer(BY_SEX)
+    assert run.state is RunState.FAILED
+    assert run.error == "holders_unavailable"
+    assert "wales: it could not be reached" in run.message
+
+
+def test_a_person_decides_where_the_data_is(four: Nations) -> None:
+    """Vacancies by area are covered by a rule of the board; the hub has no say in it, and its custodian none here."""
+    sql = "SELECT region, count(*) AS n FROM earnings WHERE pay >= 1000 GROUP BY region"
+    asked = four.request(sql)
+    assert asked.usable
+    first = four.run(asked.request)
+    assert first.error == "holders_unavailable"
+    assert "its custodian has to decide first" in first.message
+    england = four.nodes["england"]
+    (waiting,) = [view for view in requests.listing(england, OLU) if view.state == "submitted"]
+    assert waiting.requester == "hub hub for pat"
+    requests.approve(england, OLU, waiting.request, Ruling("fine", waiting.plan_digest))
+    second = four.run(asked.request)
+    found = four.table(second).to_pylist()
+    assert {row["region"]: row["n__status"] for row in found} == {"N": "", "S": "[c]"}
+
+
+def test_a_refusal_there_is_named(four: Nations) -> None:
+    sql = "SELECT sex, count(*) AS n FROM earnings WHERE pay < 500 GROUP BY sex"
+    four.answer(sql)
+    england = four.nodes["england"]
+    (waiting,) = [view for view in requests.listing(england, OLU) if view.state == "submitted"]
+    requests.refuse(england, OLU, waiting.request, Ruling("no", waiting.plan_digest))
+    run = four.answer(sql)
+    assert run.error == "holders_unavailable"
+    assert f"england: it refused ({waiting.request})" in run.message
+
+
+VERTICAL = (
+    "SELECT a.region, a.people, a.pay, b.posts, c.n AS here FROM "
+    "(SELECT region, count(*) AS people, avg(pay) AS pay FROM earnings GROUP BY region) AS a "
+    "JOIN (SELECT region, count(*) AS posts FROM vacancies GROUP BY region) AS b USING (region) "
+    "JOIN (SELECT region, count(*) AS n FROM here GROUP BY region) AS c USING (region) ORDER BY region"
+)
+
+
+def test_datasets_of_several_custodians_are_joined_above_the_line(four: Nations) -> None:
+    run = four.answer(VERTICAL)
+    found = four.table(run).to_pylist()
+    assert [(row["region"], row["people__status"], row["posts__status"]) for row in found] == [
+        ("N", "", ""),
+        ("S", "[c]", ""),
+    ]
+    parts = four.statement(run)["parts"]
+    assert isinstance(parts, list)
+    assert {(part["dataset"], part["node"]) for part in parts} == {
+        ("earnings", "england"),
+        ("vacancies", "board"),
+    }
+
+
+def test_the_rest_is_shown_where_one_custodian_is_away(four: Nations) -> None:
+    four.away.add("board")
+    run = four.answer(VERTICAL)
+    found = four.table(run).to_pylist()
+    assert {row["posts__status"] for row in found} == {"[x]"}
+    assert found[0]["people__status"] == found[0]["here__status"] == ""
+    assert "vacancies is not available: board: it could not be reached" in four.notes(run)
+
+
+def test_an_answer_that_was_changed_on_its_way_is_no_answer(four: Nations) -> None:
+    four.tamper = lambda node, token: token[:-4] + "AAAA" if node == "wales" else token
+    run = four.answer(BY_SEX)
+    assert any("wales: its answer was not one that can be relied on" in note for note in four.notes(run))
+
+
+def _rounded_up(body: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The node's table with other digits, under the statement that it signed before."""
+    table = decode_table(body["table"])
+    index = table.column_names.index("a0")
+    return {**body, "table": encode_table(table.set_column(index, "a0", pc.add(table["a0"], 1000)))}
+
+
+@pytest.mark.parametrize(
+    "lie",
+    [
+        _rounded_up,
+        lambda body: {**body, "statement": body["statement"][:-4] + "AAAA"},
+        lambda body: {**body, "release": "rel_another"},
+        lambda body: {**body, "table": "bm90IGEgdGFibGU="},
+        lambda body: {**body, "sparse": "yes, in a way"},
+        lambda body: {**body, "noise": {"maximum_error": -1, "variance": 0}},
+        lambda body: {},
+    ],
+)
+def test_a_node_is_held_to_what_it_signed(
+    four: Nations, lie: Callable[[Mapping[str, Any]], Mapping[str, Any]]
+) -> None:
+    four.lie = lambda node, body: lie(body) if node == "wales" else body
+    run = four.answer("SELECT count(*) AS n FROM people WHERE nation IN ('S', 'W')")
+    assert four.table(run).to_pylist()[0]["n__status"] == "[part]"
+    assert any("wales: its answer was not one that can be relied on" in note for note in four.notes(run))
+
+
+def test_the_release_of_another_question_is_no_answer(four: Nations) -> None:
+    """Wales gives what it released, rightly signed, for another condition."""
+    kept: list[Mapping[str, Any]] = []
+    four.lie = lambda node, body: (kept.append(body), body)[1]
+    four.answer("SELECT count(*) AS n FROM people WHERE nation = 'W'")
+    four.lie = lambda node, body: kept[0] if node == "wales" else body
+    run = four.answer("SELECT count(*) AS n FROM people WHERE nation IN ('S', 'W') AND sex = 'F'")
+    assert any("answer_table_differs" in note for note in four.notes(run))
+
+
+def test_no_request_at_the_hub_waits_for_what_others_hold(four: Nations) -> None:
+    view = requests.submit(four.hub, PAT, _ask("SELECT sex, count(*) FROM here GROUP BY sex"))
+    assert view.usable
+    joined = "SELECT a.n + b.n AS n FROM (SELECT count(*) AS n FROM here WHERE pay > 500) AS a, ({}) AS b"
+    mixed = requests.submit(four.hub, PAT, _ask(joined.format("SELECT count(*) AS n FROM people")))
+    assert not mixed.usable
+    assert [decision.dataset for decision in mixed.decisions] == ["people"]
+    assert SAM.body not in mixed.reason
+
+
+def _ask(sql: str) -> Ask:
+    return Ask(sql, "planning", "skills planning")
+
+
+def test_an_expired_agreement_and_another_code_list_at_a_node(tmp_path: Path) -> None:
+    agreement = (
+        FILES["agreements/planning.yaml"]
+        .replace("2026-01-01", "2025-06-01")
+        .replace("2090-01-01", "2025-12-31")
+    )
+    sexes = {"codelists/sex.csv": "sex,sex_name\nF,Women\nM,Men\nX,Others\n"}
+    changes = {"scotland": {"agreements/planning.yaml": agreement}, "wales": sexes}
+    with nations(tmp_path, changes, ("england", "scotland", "wales")) as found:
+        run = found.answer(BY_SEX)
+        (note,) = [note for note in found.notes(run) if "Missing" in note]
+        assert "scotland: it refused (agreement_expired)" in note
+        assert "wales: it refused (catalogue_differs)" in note
+        assert {row["people__status"] for row in found.table(run).to_pylist()} == {"[part]"}
