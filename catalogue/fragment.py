@@ -243,6 +243,7 @@ class SourceFault(StrEnum):
     UNREACHABLE = "source_unreachable"
     MISSING = "source_missing"
     SCHEMA = "source_schema_differs"
+    UNSOUND = "source_data_unsound"
     CHANGED = "source_changed"
     TIMEOUT = "source_timeout"
     CANCELLED = "run_cancelled"

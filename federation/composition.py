@@ -13,14 +13,15 @@ from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from catalogue.fragment import Fragment, SourceError
+from catalogue.fragment import Fragment, SourceError, SourceFault
 from connectors.duckdb import DuckDBConnector
-from connectors.protocol import Connector, Finding
+from connectors.protocol import Connector, Finding, FindingKind
 from connectors.sources import DatabaseSource, FileSource
 from federation.audit.chain import append, head
 from federation.audit.events import AuditAction, AuditEvent, Detail
 from federation.configuration import Configuration, read_configuration, read_settings
 from federation.holders.local import LocalHolder
+from federation.holders.verification import related_to
 from federation.identity.builtin import BuiltinIdentity, Client
 from federation.identity.principal import Principal
 from federation.identity.tokens import AccessTokens
@@ -31,6 +32,7 @@ from federation.sandbox.model import Limits
 from federation.sandbox.pool import Sandbox
 from federation.service.compiling import CompilerPool
 from federation.service.node import Node
+from federation.service.verification import StoredVerifications
 from federation.settings import Settings, SourceSettings
 from federation.state.database import Database
 from federation.state.idempotency import forget_before
@@ -77,14 +79,20 @@ def check_data(configuration: Configuration) -> Iterator[tuple[str, tuple[Findin
             connectors[name] = _connector(configuration, source, folder)
             stack.callback(connectors[name].close)
         for name, dataset in datasets.items():
-            related = {
-                relationship.to: datasets[relationship.to]
-                for relationship in dataset.document.relationships.values()
-                if relationship.to in datasets
-            }
             deadline = time.monotonic() + configuration.settings.limits.run_seconds
-            connector = connectors[dataset.document.source.connector]
-            yield name, connector.verify(dataset, related, deadline=deadline, cancel=threading.Event())
+            connector, related = connectors[dataset.document.source.connector], related_to(dataset, datasets)
+            try:
+                found = connector.verify(dataset, related, deadline=deadline, cancel=threading.Event())
+            except SourceError as error:
+                found = (_unread(name, error),)
+            yield name, found
+
+
+def _unread(dataset: str, error: SourceError) -> Finding:
+    """A source that does not answer, as a finding."""
+    missing = error.fault in (SourceFault.MISSING, SourceFault.UNREACHABLE)
+    kind = FindingKind.MISSING_TABLE if missing else FindingKind.UNREADABLE
+    return Finding(kind, dataset, "", error.detail)
 
 
 def import_secret(directory: Path, environment: Mapping[str, str] | None = None) -> bytes:
@@ -144,7 +152,7 @@ def _assemble(
         database=database,
         compiler=compiler,
         answering=Answering(
-            holder=LocalHolder(connectors, catalogue, noise),
+            holder=LocalHolder(connectors, catalogue, noise, StoredVerifications(database, clock)),
             present=partial(sandbox.run_presentation, limits=limits),
             lookups=lambda name: catalogue.codelists[name].table,
         ),

@@ -8,6 +8,7 @@ from catalogue.catalogue import Catalogue
 from catalogue.fragment import SourceError, SourceFault, tables_of
 from catalogue.strictest import profile_for
 from connectors.protocol import CancelSignal, Connector
+from federation.holders.verification import Verification, VerificationRecord
 from policies.cells import ProtectedCells
 from policies.plan import CellQuery
 from policies.protect import NoiseKey, ProtectError, ProtectFault, protect, ptable_of, withhold
@@ -16,23 +17,31 @@ from policies.protect import NoiseKey, ProtectError, ProtectFault, protect, ptab
 class LocalHolder:
     """Answers from this node's sources under the profiles of its catalogue.
 
-    ``connectors`` are by the name that the catalogue gives them; ``noise`` is the custodian's noise secret. What may
-    be asked was decided before: the holder refuses nothing, it withholds cell by cell.
+    ``connectors`` are by the name that the catalogue gives them; ``noise`` is the custodian's noise secret;
+    ``record`` remembers which data was held against the catalogue. What may be asked was decided before: the holder
+    refuses nothing, it withholds cell by cell.
     """
 
-    def __init__(self, connectors: Mapping[str, Connector], catalogue: Catalogue, noise: NoiseKey) -> None:
+    def __init__(
+        self,
+        connectors: Mapping[str, Connector],
+        catalogue: Catalogue,
+        noise: NoiseKey,
+        record: VerificationRecord,
+    ) -> None:
         self._connectors = connectors
         self._catalogue = catalogue
         self._noise = noise
+        self._verification = Verification(connectors, catalogue, record)
 
     def answer(self, query: CellQuery, *, deadline: float, cancel: CancelSignal) -> ProtectedCells:
         """The protected cells of ``query``.
 
-        Every fragment, of guards too, must have read the same data: the source's identity is taken before the first
-        and after the last.
+        Every fragment, of guards too, must have read the same data, and data that was verified: the source's
+        identity is taken before the verification and after the last fragment.
 
         Raises:
-            SourceError: the source didn't answer, or changed between the fragments.
+            SourceError: the source didn't answer, changed between the fragments, or is not what the catalogue says.
             ProtectError: the profile is missing or doesn't fit, or a number is too large.
         """
         profile = profile_for(self._catalogue, [table.dataset for table in tables_of(query.fragment)])
@@ -44,6 +53,8 @@ class LocalHolder:
         before = connector.snapshot(*tables)
         if query.withheld:
             return withhold(query, profile, before)
+        names = dict.fromkeys(table.dataset for table in tables)
+        self._verification.require(names, deadline=deadline, cancel=cancel)
         raw, *guards = (connector.run(f, deadline=deadline, cancel=cancel) for f in fragments)
         if connector.snapshot(*tables) != before:
             raise SourceError(SourceFault.CHANGED, "the source changed while it was read")

@@ -213,7 +213,7 @@ def test_a_run_that_fails_says_so_and_can_be_repeated(federation: Type, director
     try:
         failed = federation("query", STANDING_SQL, person="pat")
         assert failed.code == ExitCode.FAILED
-        assert "the source did not answer (source_missing)" in failed.err.lower()
+        assert "the source has no such table or file" in failed.err.lower()
         for_programs = federation("query", STANDING_SQL, "--json", person="pat")
         assert '"code": "source_missing"' in for_programs.out
     finally:
