@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -271,3 +272,24 @@ def test_a_node_does_not_start_with_a_secret_that_others_can_read(federation: Ty
     assert code == ExitCode.FAILED
     assert "can be read by others" in err
     shutil.rmtree(node / "secrets")
+
+
+def test_agreements_and_rules_that_are_over_are_warned_of(federation: Type, tmp_path: Path) -> None:
+    rule = FILES["rules/regions.yaml"].replace("until: 2090-01-01", "until: 2025-03-01")
+    directory = write_node(tmp_path, {"rules/regions.yaml": rule})
+    code, _, err = federation("check", directory)
+    assert code == 0
+    assert "the agreement `finished` is over" in err
+    assert "the standing rule `people_by_region` is over" in err
+
+
+def test_unsound_data_is_not_called_sound(federation: Type, tmp_path: Path) -> None:
+    directory = write_node(tmp_path)
+    file = directory / "data" / "people.parquet"
+    table = pq.read_table(file)
+    pq.write_table(pa.concat_tables([table, table]), file)
+    code, out, err = federation("check", directory, "--data")
+    assert code == ExitCode.REFUSED
+    assert "people.person: a unit has several rows" in err
+    assert "is sound" not in out
+    assert "the data is not what the catalogue says" in out
