@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
@@ -239,9 +240,13 @@ class Running:
 
 
 @contextmanager
-def running(directory: Path, environment: Mapping[str, str] | None = None) -> Iterator[Running]:
+def running(
+    directory: Path,
+    environment: Mapping[str, str] | None = None,
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+) -> Iterator[Running]:
     """Serve the node of a directory from a thread of this process; ``environment`` may name its secrets."""
-    node = build_node(directory, environment=environment or {})
+    node = build_node(directory, environment=environment or {}, clock=clock)
     server = uvicorn.Server(uvicorn.Config(create_app(node), port=0, log_level="critical"))
     thread = threading.Thread(target=server.run)
     thread.start()

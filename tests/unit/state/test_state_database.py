@@ -158,6 +158,12 @@ def test_no_change_of_state_without_an_audit_event_in_its_signature() -> None:
     assert len(found) >= 15
 
 
+def test_a_state_directory_that_cannot_be_written_is_unavailable(tmp_path: Path) -> None:
+    (tmp_path / "state").touch()
+    with pytest.raises(StateUnavailable, match=r"cannot be written .*: make it writable, or name another"):
+        NodeLock(tmp_path / "state").acquire()
+
+
 HOLD = """
 import sys
 from pathlib import Path
