@@ -51,14 +51,14 @@ def domains_in_words(
 
 
 def _names(values: Sequence[object], codelists: Iterable[CodeList]) -> list[str]:
-    """The names of codes where one level of a code list has them all, else the values themselves."""
+    """The names of codes of the level that has the first, which was compiled; what is no code stands as it is."""
     for codelist in codelists:
         if codelist.kind is CodeListKind.INTEGERS:
             continue
         for level in codelist.levels:
             names = {str(code): str(name) for code, name in zip(level.codes, level.names, strict=True)}
-            if all(str(value) in names for value in values):
-                return [names[str(value)] for value in values]
+            if str(values[0]) in names:
+                return [names.get(str(value), str(value)) for value in values]
     return [str(value) for value in values]
 
 
