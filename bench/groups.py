@@ -8,7 +8,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from bench.questions import Bench
+from bench.questions import Bench, Generated
 from federation.holders.local import LocalHolder
 from policies.protect import NoiseKey
 
@@ -23,7 +23,7 @@ def main(data: Path) -> None:
     limits = profile.limits.model_copy(update={"maximum_cells": 5_000_000})
     profiles = {**bench.catalogue.profiles, people.profile: profile.model_copy(update={"limits": limits})}
     catalogue = replace(bench.catalogue, profiles=profiles)
-    holder = LocalHolder({"duckdb": bench.connector}, catalogue, NoiseKey(bytes(range(32)), 1))
+    holder = LocalHolder({"duckdb": bench.connector}, catalogue, NoiseKey(bytes(range(32)), 1), Generated())
     start = time.perf_counter()
     plan = bench.compiled(SQL, catalogue)
     bench.answer(SQL, bench.context(catalogue), holder)

@@ -87,7 +87,23 @@ def _fault(model: type[BaseModel], source: Source, detail: ErrorDetails, places:
         )
     text = detail["msg"].removeprefix("Value error, ")
     message = text[:1].lower() + text[1:]
-    return source.fault(path, f"`{name}`: {message}" if name else message)
+    mend = next((words for part, words in _MENDS.items() if part in kind), "")
+    return source.fault(path, f"`{name}`: {message}" if name else message, mend)
+
+
+_MENDS = {
+    "date": "write a day as 2026-03-31",
+    "int_": "write a whole number, without quotes",
+    "float_": "write a number, without quotes",
+    "decimal_": "write a number, without quotes",
+    "bool_": "write true or false",
+    "list_type": "write a list, as [one, another]",
+    "tuple_type": "write a list, as [one, another]",
+    "dict_type": "write keys with values, as {key: value}",
+    "model_": "write keys with values, as {key: value}",
+    "string_type": "write a text",
+}
+"""What to do by a part of pydantic's name for the kind of mistake; the first that fits."""
 
 
 def snake(text: str) -> str:

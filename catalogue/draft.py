@@ -21,6 +21,7 @@ from catalogue.models import (
     StandingRule,
     Variable,
 )
+from catalogue.yaml_source import Source
 
 
 class Kind(StrEnum):
@@ -58,7 +59,7 @@ _MODELS: Mapping[Kind, tuple[type[BaseModel], str]] = {
 @dataclass
 class Draft:
     """``declared`` also holds the names of documents that are faulty themselves, so that a reference to one of
-    them is not a second mistake."""
+    them is not a second mistake; ``sources`` has every document as it stands in its file."""
 
     codelists: dict[str, Sourced[CodeList]] = field(default_factory=dict)
     datasets: dict[str, Sourced[Dataset]] = field(default_factory=dict)
@@ -68,6 +69,7 @@ class Draft:
     areas: dict[str, Sourced[CustomArea]] = field(default_factory=dict)
     rules: dict[str, Sourced[StandingRule]] = field(default_factory=dict)
     declared: dict[Kind, set[str]] = field(default_factory=lambda: {kind: set() for kind in Kind})
+    sources: dict[Kind, list[Source]] = field(default_factory=lambda: {kind: [] for kind in Kind})
 
     def add(self, kind: Kind, name: str, sourced: Sourced[Any]) -> None:
         getattr(self, kind.value)[name] = sourced

@@ -248,6 +248,7 @@ class SourceFault(StrEnum):
     DENIED = "source_denied"
     SCHEMA = "source_schema_differs"
     UNSUPPORTED = "source_unsupported"
+    UNSOUND = "source_data_unsound"
     CHANGED = "source_changed"
     TIMEOUT = "source_timeout"
     CANCELLED = "run_cancelled"

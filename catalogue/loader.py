@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from difflib import get_close_matches
 from pathlib import Path
 from types import MappingProxyType
@@ -20,7 +21,7 @@ from typing import TypeVar
 from pydantic import BaseModel
 
 from catalogue.catalogue import Catalogue, bind_dataset
-from catalogue.checks import FAULT_CHECKS, WARNING_CHECKS
+from catalogue.checks import FAULT_CHECKS, WARNING_CHECKS, warn_over
 from catalogue.codelist_source import CodeListDocument, build_codelist
 from catalogue.digests import catalogue_version
 from catalogue.documents import Sourced, validate
@@ -61,8 +62,11 @@ def load_catalogue(directory: Path, packs: Mapping[str, str] | None = None) -> C
     return report.catalogue
 
 
-def check_directory(directory: Path, packs: Mapping[str, str] | None = None) -> Report:
-    """Reads and checks a directory without raising: what ``federation check`` shows."""
+def check_directory(
+    directory: Path, packs: Mapping[str, str] | None = None, today: date | None = None
+) -> Report:
+    """Reads and checks a directory without raising: what ``federation check`` shows. With ``today``, agreements and
+    rules that are over by then are warned of."""
     if not directory.is_dir():
         return Report(None, (Fault(str(directory), 0, 0, "there is no such directory"),), ())
     draft = Draft()
@@ -74,6 +78,8 @@ def check_directory(directory: Path, packs: Mapping[str, str] | None = None) -> 
     if faults:
         return Report(None, tuple(sorted(set(faults))), ())
     warnings = {warning for check in WARNING_CHECKS for warning in check(draft)}
+    if today is not None:
+        warnings.update(warn_over(draft, today))
     if not draft.datasets:
         warnings.add(Fault("datasets", 0, 0, "no dataset is declared", "see `federation import`"))
     return Report(_bind(draft), (), tuple(sorted(warnings)))
@@ -81,12 +87,17 @@ def check_directory(directory: Path, packs: Mapping[str, str] | None = None) -> 
 
 def declared_names(directory: Path, kind: Kind) -> Mapping[str, str]:
     """The names that readable documents of a kind give, sound or not, with the file of each."""
+    return {name: source.file for name, source in declared_documents(directory, kind).items()}
+
+
+def declared_documents(directory: Path, kind: Kind) -> Mapping[str, Source]:
+    """The readable documents of a kind by their names, sound or not."""
     folder = directory / kind.value
-    names: dict[str, str] = {}
+    found: dict[str, Source] = {}
     for path in sorted(folder.glob("*.yaml")) if folder.is_dir() else ():
         sources, _ = read_yaml(path, f"{kind.value}/{path.name}")
-        names.update({str(source.data.get(kind.key)): source.file for source in sources})
-    return names
+        found.update({str(source.data.get(kind.key)): source for source in sources})
+    return found
 
 
 def _stray_folders(directory: Path) -> list[Fault]:
@@ -126,6 +137,7 @@ def _read_kind(directory: Path, kind: Kind, draft: Draft, packs: Mapping[str, st
 def _read_document(
     source: Source, path: Path, kind: Kind, draft: Draft, packs: Mapping[str, str], first: dict[str, str]
 ) -> list[Fault]:
+    draft.sources[kind].append(source)
     name = source.data.get(kind.key)
     if isinstance(name, str):
         draft.declared[kind].add(name)

@@ -114,7 +114,9 @@ def _check_events(text: str) -> None:
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
             if depth > MAXIMUM_DEPTH:
-                raise _Refused(f"is nested more than {MAXIMUM_DEPTH} levels deep", event.start_mark)
+                raise _Refused(
+                    f"is nested more than {MAXIMUM_DEPTH} levels deep", event.start_mark, "take levels away"
+                )
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
 
@@ -139,7 +141,7 @@ def _source(loader: yaml.SafeLoader, node: yaml.MappingNode, file: str, faults: 
 
     def build(node: yaml.Node, path: tuple[Step, ...]) -> object:
         if node.tag not in _PLAIN_TAGS:
-            raise _Refused("tags (`!name`) are not allowed", node.start_mark)
+            raise _Refused("tags (`!name`) are not allowed", node.start_mark, "remove the tag")
         if isinstance(node, yaml.MappingNode):
             return build_mapping(node, path)
         if isinstance(node, yaml.SequenceNode):
@@ -149,14 +151,15 @@ def _source(loader: yaml.SafeLoader, node: yaml.MappingNode, file: str, faults: 
         try:
             return loader.construct_object(node)
         except ValueError:  # for instance the thirty-first of February
-            raise _Refused("is not a date that exists", node.start_mark) from None
+            mend = "write a day that the month has, as 2026-02-28"
+            raise _Refused("is not a date that exists", node.start_mark, mend) from None
 
     def build_mapping(node: yaml.MappingNode, path: tuple[Step, ...]) -> dict[str, Any]:
         result: dict[str, Any] = {}
         for key_node, value_node in node.value:
             mark = key_node.start_mark
             if not isinstance(key_node, yaml.ScalarNode):
-                raise _Refused("a key should be a plain word", mark)
+                raise _Refused("a key should be a plain word", mark, "write `key: value`")
             key = key_node.value
             if key in result:
                 first = marks[(*path, key)][0]

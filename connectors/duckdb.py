@@ -43,7 +43,6 @@ from connectors.sources import DatabaseSource, FileSource, Format, Source, snaps
 from connectors.verify import (
     checks_of,
     declared_expressions,
-    fault_finding,
     missing_columns,
     source_table,
 )
@@ -400,12 +399,7 @@ class DuckDBConnector:
                     found.append(check.finding)
             return tuple(found)
 
-        try:
-            return self._within(wanted, deadline, cancel, work)[0]
-        except SourceError as error:
-            if error.fault in (SourceFault.CANCELLED, SourceFault.TIMEOUT, SourceFault.CHANGED):
-                raise
-            return (fault_finding(dataset.name, error),)
+        return self._within(wanted, deadline, cancel, work)[0]
 
     def check(self, tables: Sequence[Table]) -> tuple[Advice, ...]:
         return unreadable(self, tables)

@@ -33,7 +33,6 @@ from connectors.render import Program, render
 from connectors.verify import (
     checks_of,
     declared_expressions,
-    fault_finding,
     missing_columns,
     source_table,
 )
@@ -257,12 +256,7 @@ class PostgreSQLConnector:
                     found.append(check.finding)
             return tuple(found)
 
-        try:
-            return self._within((table, *others.values()), deadline, cancel, work)[0]
-        except SourceError as error:
-            if error.fault in (SourceFault.CANCELLED, SourceFault.TIMEOUT, SourceFault.CHANGED):
-                raise
-            return (fault_finding(dataset.name, error),)
+        return self._within((table, *others.values()), deadline, cancel, work)[0]
 
     def check(self, tables: Sequence[Table]) -> tuple[Advice, ...]:
         missing: list[Advice] = []

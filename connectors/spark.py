@@ -27,7 +27,7 @@ from connectors.protocol import CancelSignal, Capability, ColumnType, Finding, T
 from connectors.render import Program, render
 from connectors.spark_session import FAILURES, Session, fault_of
 from connectors.spark_tables import Tables, snapshot_of
-from connectors.verify import checks_of, declared_expressions, fault_finding, missing_columns, source_table
+from connectors.verify import checks_of, declared_expressions, missing_columns, source_table
 
 DESCRIBE_SECONDS = 120.0
 T = TypeVar("T")
@@ -274,12 +274,7 @@ class SparkConnector:
                     found.append(check.finding)
             return tuple(found)
 
-        try:
-            return self._within((table, *others.values()), deadline, cancel, work)[0]
-        except SourceError as error:
-            if error.fault in (SourceFault.CANCELLED, SourceFault.TIMEOUT, SourceFault.CHANGED):
-                raise
-            return (fault_finding(dataset.name, error),)
+        return self._within((table, *others.values()), deadline, cancel, work)[0]
 
     def check(self, tables: Sequence[Table]) -> tuple[Advice, ...]:
         return unreadable(self, tables)

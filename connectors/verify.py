@@ -14,7 +14,7 @@ import pyarrow as pa
 from sqlglot import exp
 
 from catalogue.catalogue import BoundDataset, Dimension
-from catalogue.fragment import RECORD_KEY_MODULUS, Column, Field, SourceError, SourceFault, Table
+from catalogue.fragment import RECORD_KEY_MODULUS, Column, Field, SourceError, Table
 from catalogue.held import Local
 from catalogue.models import Role, Variable
 from connectors.expressions import (
@@ -267,10 +267,3 @@ class _Checks:
             several = exp.GT(this=exp.Count(this=exp.Star()), expression=number(1))
             detail = f"a key occurs several times in {relationship.to}"
             self._any_group(FindingKind.DUPLICATE_KEY, name, detail, scope, key, several)
-
-
-def fault_finding(dataset: str, error: SourceError) -> Finding:
-    """A source that does not answer, as a finding."""
-    missing = error.fault in (SourceFault.MISSING, SourceFault.UNREACHABLE)
-    kind = FindingKind.MISSING_TABLE if missing else FindingKind.UNREADABLE
-    return Finding(kind, dataset, "", error.detail)

@@ -14,14 +14,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from catalogue.catalogue import Catalogue
-from catalogue.fragment import Fragment, SourceError
+from catalogue.fragment import Fragment, SourceError, SourceFault
 from catalogue.held import Local
 from catalogue.models import Mode
 from connectors.advice import Advice
 from connectors.expressions import columns_of
 from connectors.key_table import KeyTable, key_table_sql
 from connectors.negotiation import agree
-from connectors.protocol import Connector, Finding
+from connectors.protocol import Connector, Finding, FindingKind
 from connectors.registry import Surroundings, kind_of
 from connectors.verify import source_table
 from federation.audit.chain import append, head
@@ -33,6 +33,7 @@ from federation.holders.local import LocalHolder
 from federation.holders.masked import MaskedHolder
 from federation.holders.remote import PartsHolder, RemoteHolder
 from federation.holders.routing import Gatherer, RoutingHolder
+from federation.holders.verification import related_to
 from federation.identity.builtin import BuiltinIdentity, Client
 from federation.identity.principal import Principal
 from federation.identity.tokens import AccessTokens
@@ -45,6 +46,7 @@ from federation.sandbox.pool import Sandbox
 from federation.service.cells import answer_cells
 from federation.service.compiling import CompilerPool
 from federation.service.node import Node
+from federation.service.verification import StoredVerifications
 from federation.settings import Settings
 from federation.state.database import Database
 from federation.state.errors import PrivateFileError
@@ -102,21 +104,22 @@ def check_data(configuration: Configuration) -> Iterator[tuple[str, tuple[Findin
             connectors[name] = _open(configuration, name, folder, os.environ)
             stack.callback(connectors[name].close)
         for name, dataset in datasets.items():
-            held = dataset.held
-            if not isinstance(held, Local):
+            if not isinstance(dataset.held, Local):
                 continue
-            related = {
-                relationship.to: datasets[relationship.to]
-                for relationship in dataset.document.relationships.values()
-                if relationship.to in datasets
-            }
             deadline = time.monotonic() + configuration.settings.limits.run_seconds
-            yield (
-                name,
-                connectors[held.connector].verify(
-                    dataset, related, deadline=deadline, cancel=threading.Event()
-                ),
-            )
+            connector, related = connectors[dataset.held.connector], related_to(dataset, datasets)
+            try:
+                found = connector.verify(dataset, related, deadline=deadline, cancel=threading.Event())
+            except SourceError as error:
+                found = (_unread(name, error),)
+            yield name, found
+
+
+def _unread(dataset: str, error: SourceError) -> Finding:
+    """A source that does not answer, as a finding."""
+    missing = error.fault in (SourceFault.MISSING, SourceFault.UNREACHABLE)
+    kind = FindingKind.MISSING_TABLE if missing else FindingKind.UNREADABLE
+    return Finding(kind, dataset, "", error.detail)
 
 
 def check_source(configuration: Configuration, name: str) -> tuple[Advice, ...]:
@@ -237,7 +240,8 @@ def _assemble(
         append(session, AuditEvent("node", AuditAction.NODE_STARTED, settings.node, clock(), details))
     limits = _presentation_limits(settings)
     wire = build_wire(settings, signing_key, exchange_key, database, clock)
-    local, asking = LocalHolder(connectors, catalogue, noise), Asking(wire.channel, wire.peers)
+    local = LocalHolder(connectors, catalogue, noise, StoredVerifications(database, clock))
+    asking = Asking(wire.channel, wire.peers)
     parted: dict[Mode, Gatherer] = {
         Mode.PROTECTED_PARTS: PartsHolder(asking),
         Mode.MASKED_SUMS: MaskedHolder(asking, settings.federation.peers, catalogue),

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import date
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
 from catalogue.catalogue import Catalogue
 from catalogue.documents import Places, faults_of
+from catalogue.draft import Kind
 from catalogue.faults import CatalogueError, Fault, nearest
-from catalogue.held import Local
-from catalogue.loader import check_directory
+from catalogue.loader import check_directory, declared_documents
 from catalogue.yaml_source import Source, Step, read_yaml
 from connectors.registry import KindUnusable, kind_of
-from federation.settings import DEFAULT_KIND, Member, Settings
+from federation.settings import DEFAULT_KIND, Settings
 
 FILE = "node.yaml"
 
@@ -36,16 +38,17 @@ class Configuration:
         return self.directory / relative
 
 
-def read_configuration(directory: Path) -> Configuration:
-    """Read ``node.yaml`` and the catalogue beside it.
+def read_configuration(directory: Path, today: date | None = None) -> Configuration:
+    """Read ``node.yaml`` and the catalogue beside it. With ``today``, what is over by then is warned of.
 
     Raises:
         CatalogueError: with every mistake of the directory.
     """
-    report = check_directory(directory, policy_packs())
+    report = check_directory(directory, policy_packs(), today)
     settings, source, faults = _settings(directory) if directory.is_dir() else (None, None, [])
-    if report.catalogue is not None and settings is not None and source is not None:
-        faults += _cross_faults(settings, source, report.catalogue)
+    if source is not None:
+        given = source.data if settings is None else settings.model_dump()
+        faults += _cross_faults(directory, source, given, report.faults)
     if report.catalogue is None or settings is None or faults:
         raise CatalogueError((*faults, *report.faults))
     return Configuration(directory, settings, report.catalogue, report.warnings)
@@ -103,28 +106,44 @@ def _source_models(source: Source) -> Places:
     return found
 
 
-def _cross_faults(settings: Settings, source: Source, catalogue: Catalogue) -> Iterator[Fault]:
-    """What settings and catalogue say of each other."""
-    bodies = catalogue.bodies
-    identity = settings.identity
-    groups: tuple[tuple[str, tuple[Member, ...]], ...] = (
-        ("persons", identity.persons),
-        ("programs", identity.programs),
-    )
-    for kind, members in groups:
-        for index, member in enumerate(members):
-            if member.body not in bodies:
-                place = ("identity", kind, index, "body")
-                yield source.fault(place, f"there is no body `{member.body}`", nearest(member.body, bodies))
-    for name, dataset in catalogue.datasets.items():
-        held = dataset.held
-        if isinstance(held, Local) and held.connector not in settings.sources:
-            message = f"dataset {name} uses the connector `{held.connector}`, which is not among `sources`"
-            yield source.fault(("sources",), message, nearest(held.connector, settings.sources))
-        for peer in held.nodes:
-            if peer not in settings.federation.peers:
+def _cross_faults(
+    directory: Path, source: Source, given: Mapping[str, Any], others: Iterable[Fault]
+) -> Iterator[Fault]:
+    """What settings and catalogue say of each other, sound or not. ``given`` are the settings, ``others`` the
+    faults of the catalogue."""
+    bodies = declared_documents(directory, Kind.BODY)
+    readable = {document.file for document in bodies.values()}
+    if not any(fault.file.startswith(Kind.BODY) and fault.file not in readable for fault in others):
+        yield from _members(source, given, bodies)
+    sources = given.get("sources")
+    known = [str(name) for name in sources] if isinstance(sources, Mapping) else []
+    federation = given.get("federation")
+    peers = federation.get("peers") if isinstance(federation, Mapping) else None
+    names = [str(name) for name in peers] if isinstance(peers, Mapping) else []
+    for name, document in declared_documents(directory, Kind.DATASET).items():
+        location = document.data.get("source")
+        if not isinstance(location, Mapping):
+            continue
+        connector, parts = location.get("connector"), location.get("parts")
+        if isinstance(connector, str) and connector not in known:
+            message = f"dataset {name} uses the connector `{connector}`, which is not among `sources`"
+            yield source.fault(("sources",), message, nearest(connector, known))
+        for peer in (location.get("node"), *(parts if isinstance(parts, Mapping) else ())):
+            if isinstance(peer, str) and peer not in names:
                 message = (
                     f"dataset {name} is held by the node `{peer}`, which is not among `federation.peers`"
                 )
-                known: tuple[Step, ...] = ("federation", "peers") if settings.federation.peers else ()
-                yield source.fault(known, message, nearest(peer, settings.federation.peers))
+                place: tuple[Step, ...] = ("federation", "peers") if names else ()
+                yield source.fault(place, message, nearest(peer, names))
+
+
+def _members(source: Source, given: Mapping[str, Any], bodies: Iterable[str]) -> Iterator[Fault]:
+    """Persons and programs of a body that nobody declares."""
+    identity = given.get("identity")
+    for kind in ("persons", "programs"):
+        members = identity.get(kind) if isinstance(identity, Mapping) else None
+        for index, member in enumerate(members if isinstance(members, list | tuple) else ()):
+            body = member.get("body") if isinstance(member, Mapping) else None
+            if isinstance(body, str) and body not in bodies:
+                place = ("identity", kind, index, "body")
+                yield source.fault(place, f"there is no body `{body}`", nearest(body, bodies))

@@ -60,7 +60,7 @@ class Refusal:
     """Why a query is not run, decided from its text and from metadata alone.
 
     ``rule`` says which rule in the user's words, ``remedy`` what to do instead, ``suggestion`` is SQL that the
-    compiler has checked and would accept, where one is known.
+    compiler has checked and would accept, where one is known. ``parameter`` names the parameter that is at fault.
     """
 
     code: Code
@@ -69,6 +69,7 @@ class Refusal:
     remedy: str
     position: Position | None = None
     suggestion: str | None = None
+    parameter: str | None = None
 
 
 class RefusalError(Exception):

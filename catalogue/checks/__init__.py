@@ -16,11 +16,13 @@ from catalogue.checks.holders import check_holders, check_relationships_within
 from catalogue.checks.profiles import check_profile_names, check_profiles, warn_profiles
 from catalogue.checks.references import check_clashes, check_references
 from catalogue.checks.relationships import check_lookups, warn_unproven_keys
-from catalogue.checks.terms import check_agreements, check_bodies, check_rules, warn_jurisdictions
+from catalogue.checks.terms import check_agreements, check_bodies, check_rules, warn_jurisdictions, warn_over
 from catalogue.checks.unfinished import warn_unfinished
 from catalogue.checks.variables import check_variables
 from catalogue.draft import Draft
 from catalogue.faults import Fault
+
+__all__ = ["FAULT_CHECKS", "WARNING_CHECKS", "Check", "warn_over"]
 
 Check = Callable[[Draft], Iterable[Fault]]
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from catalogue.draft import Draft, Kind
 from catalogue.faults import Fault, nearest
-from catalogue.models import Dataset
 from catalogue.yaml_source import Source, Step
 
 Reference = tuple[Source, tuple[Step, ...], Kind, str]
@@ -19,6 +18,26 @@ _WORDS = {
     Kind.AGREEMENT: "agreement",
     Kind.AREA: "area",
     Kind.RULE: "rule",
+}
+
+_LOOKUP = ("relationships", "*", "to")
+"""Leads to a dataset or to a code list as a table."""
+_PLACES: Mapping[Kind, Mapping[tuple[str, ...], Kind]] = {
+    Kind.DATASET: {
+        ("publisher",): Kind.BODY,
+        ("custodian",): Kind.BODY,
+        ("profile",): Kind.PROFILE,
+        ("variables", "*", "codelist"): Kind.CODELIST,
+        _LOOKUP: Kind.DATASET,
+    },
+    Kind.BODY: {("area_codelist",): Kind.CODELIST},
+    Kind.AGREEMENT: {
+        ("bodies", "*"): Kind.BODY,
+        ("datasets", "*"): Kind.DATASET,
+        ("jurisdiction", "codelist"): Kind.CODELIST,
+    },
+    Kind.AREA: {("body",): Kind.BODY, ("dataset",): Kind.DATASET, ("codelist",): Kind.CODELIST},
+    Kind.RULE: {("body",): Kind.BODY, ("dataset",): Kind.DATASET},
 }
 
 
@@ -47,35 +66,29 @@ def check_clashes(draft: Draft) -> Iterator[Fault]:
 
 
 def _references(draft: Draft) -> Iterator[Reference]:
-    for dataset in draft.datasets.values():
-        for path, kind, name in _of_dataset(dataset.document, draft.declared[Kind.CODELIST]):
-            yield dataset.source, path, kind, name
-    for body in draft.bodies.values():
-        if body.document.area_codelist:
-            yield body.source, ("area_codelist",), Kind.CODELIST, body.document.area_codelist
-    for agreement in draft.agreements.values():
-        for index, name in enumerate(agreement.document.bodies):
-            yield agreement.source, ("bodies", index), Kind.BODY, name
-        for index, name in enumerate(agreement.document.datasets):
-            yield agreement.source, ("datasets", index), Kind.DATASET, name
-        if jurisdiction := agreement.document.jurisdiction:
-            yield agreement.source, ("jurisdiction", "codelist"), Kind.CODELIST, jurisdiction.codelist
-    for area in draft.areas.values():
-        yield area.source, ("body",), Kind.BODY, area.document.body
-        yield area.source, ("dataset",), Kind.DATASET, area.document.dataset
-        yield area.source, ("codelist",), Kind.CODELIST, area.document.codelist
-    for rule in draft.rules.values():
-        yield rule.source, ("body",), Kind.BODY, rule.document.body
-        yield rule.source, ("dataset",), Kind.DATASET, rule.document.dataset
+    """Read from the documents as they stand, so that one with another mistake is looked at too."""
+    for kind, patterns in _PLACES.items():
+        for source in draft.sources[kind]:
+            for pattern, target in patterns.items():
+                for path, name in _found(source.data, pattern, ()):
+                    lookup = pattern == _LOOKUP and name in draft.declared[Kind.CODELIST]
+                    if not lookup:
+                        yield source, path, target, name
 
 
-def _of_dataset(dataset: Dataset, codelists: set[str]) -> Iterator[tuple[tuple[Step, ...], Kind, str]]:
-    yield ("publisher",), Kind.BODY, dataset.publisher
-    yield ("custodian",), Kind.BODY, dataset.custodian
-    yield ("profile",), Kind.PROFILE, dataset.profile
-    for name, variable in dataset.variables.items():
-        if variable.codelist:
-            yield ("variables", name, "codelist"), Kind.CODELIST, variable.codelist
-    for name, relationship in dataset.relationships.items():
-        if relationship.to not in codelists:
-            yield ("relationships", name, "to"), Kind.DATASET, relationship.to
+def _found(
+    value: object, pattern: tuple[str, ...], path: tuple[Step, ...]
+) -> Iterator[tuple[tuple[Step, ...], str]]:
+    """The texts at the places that ``pattern`` describes; ``*`` is any key or item."""
+    if not pattern:
+        if isinstance(value, str):
+            yield path, value
+        return
+    step, *rest = pattern
+    items: Iterable[tuple[Step, object]] = ()
+    if isinstance(value, Mapping):
+        items = value.items() if step == "*" else [(step, value.get(step))]
+    elif isinstance(value, list) and step == "*":
+        items = enumerate(value)
+    for key, item in items:
+        yield from _found(item, tuple(rest), (*path, key))

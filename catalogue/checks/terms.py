@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import date
 
 from catalogue.codelists import CodeList
 from catalogue.documents import Sourced
@@ -187,3 +188,15 @@ def _permitted(
                 jurisdiction.minimum_foreign_leaves,
             )
             yield agreement, index, body, codelist, areas
+
+
+def warn_over(draft: Draft, today: date) -> Iterator[Fault]:
+    """Agreements and standing rules under which nobody can ask any more."""
+    for name, agreement in draft.agreements.items():
+        if agreement.document.end < today:
+            message = f"the agreement `{name}` is over: nothing can be asked under it"
+            yield agreement.fault(("end",), message, "renew it, or remove it")
+    for name, rule in draft.rules.items():
+        if rule.document.until < today:
+            message = f"the standing rule `{name}` is over: it decides on nothing"
+            yield rule.fault(("until",), message, "renew it, or remove it")

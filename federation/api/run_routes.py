@@ -31,10 +31,15 @@ class Runs:
 
 @router.post("/requests/{request}/runs", status_code=202, responses=examples.example(202, examples.RUN))
 def start(
-    node: NodeDep, principal: Caller, request: str, body: RunBody, once: OnceDep, response: Response
+    node: NodeDep,
+    principal: Caller,
+    request: str,
+    once: OnceDep,
+    response: Response,
+    body: RunBody | None = None,
 ) -> RunView:
-    """Start a run of an approved request; follow it at the `Location`."""
-    view = runs.start(node, principal, request, body.parameters, once)
+    """Start a run of an approved request; follow it at the `Location`. Without parameters it needs no body."""
+    view = runs.start(node, principal, request, {} if body is None else body.parameters, once)
     response.headers["Location"] = f"/v1/runs/{view.run}"
     return view
 

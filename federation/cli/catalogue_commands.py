@@ -12,7 +12,9 @@ from federation.cli.connection import Json, node_command
 from federation.cli.examples import examples
 from federation.client import Session
 
-Search = Annotated[str, typer.Argument(help="Words that must all occur.", show_default=False)]
+Search = Annotated[
+    str, typer.Argument(help="Words that must all occur.", metavar="WORDS", show_default=False)
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -53,7 +55,9 @@ def register(app: typer.Typer) -> None:
     )
     def dataset(
         node: Session,
-        name: Annotated[str, typer.Argument(help="Name of a dataset.", show_default=False)],
+        name: Annotated[
+            str, typer.Argument(help="Name of a dataset.", metavar="DATASET", show_default=False)
+        ],
         as_json: Json = False,
     ) -> None:
         """Show a dataset: about whom, when, under which rules, and what a query may use."""
@@ -73,8 +77,12 @@ def register(app: typer.Typer) -> None:
     )  # fmt: skip
     def codes(
         node: Session,
-        codelist: Annotated[str, typer.Argument(help="Name of a code list.", show_default=False)],
-        search: Annotated[str, typer.Argument(help="Part of a code or of a name.", show_default=False)] = "",
+        codelist: Annotated[
+            str, typer.Argument(help="Name of a code list.", metavar="CODELIST", show_default=False)
+        ],
+        search: Annotated[
+            str, typer.Argument(help="Part of a code or of a name.", metavar="TEXT", show_default=False)
+        ] = "",
         level: Annotated[str, typer.Option(help="One level of the hierarchy.", show_default=False)] = "",
         limit: Annotated[int, typer.Option(min=1, max=1000, help="How many to show at most.")] = 100,
         as_json: Json = False,

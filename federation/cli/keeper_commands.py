@@ -8,6 +8,7 @@ import socket
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
@@ -124,7 +125,7 @@ def check(
     from federation.state.errors import StateError
 
     try:
-        configuration = read_configuration(directory)
+        configuration = read_configuration(directory, datetime.now(UTC).date())
     except CatalogueError as error:
         if as_json:
             _print_report(error.faults, (), ())
@@ -143,7 +144,7 @@ def check(
 
 
 def import_(
-    file: Annotated[Path, typer.Argument(help="A CSV or Parquet file.", show_default=False)],
+    file: Annotated[Path, typer.Argument(help="A CSV or Parquet file.", metavar="FILE", show_default=False)],
     unit: Annotated[
         str,
         typer.Option(
@@ -296,7 +297,10 @@ def _show_sound(configuration: Configuration, findings: Sequence[Finding], *, da
     if configuration.warnings:
         output.say(stderr=True)
     catalogue = configuration.catalogue
-    output.say(f"{configuration.directory}: the configuration is sound.", "bold green")
+    if any(finding.kind.is_error for finding in findings):
+        output.say(f"{configuration.directory}: the data is not what the catalogue says.", "bold red")
+    else:
+        output.say(f"{configuration.directory}: the configuration is sound.", "bold green")
     counts = {
         "datasets": list(catalogue.datasets),
         "code lists": len(catalogue.codelists),

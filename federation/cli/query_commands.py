@@ -6,6 +6,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from decimal import Decimal
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated
 
@@ -135,7 +136,9 @@ def register(app: typer.Typer) -> None:
     )
     def run(
         node: Session,
-        request: Annotated[str, typer.Argument(help="Number of an approved request.", show_default=False)],
+        request: Annotated[
+            str, typer.Argument(help="Number of an approved request.", metavar="REQUEST", show_default=False)
+        ],
         param: Parameters = None,
         csv: Csv = False,
         out: Out = None,
@@ -153,7 +156,9 @@ def register(app: typer.Typer) -> None:
     )
     def fetch(
         node: Session,
-        release: Annotated[str, typer.Argument(help="Number of a release.", show_default=False)],
+        release: Annotated[
+            str, typer.Argument(help="Number of a release.", metavar="RELEASE", show_default=False)
+        ],
         csv: Csv = False,
         out: Out = None,
         as_json: Json = False,
@@ -199,11 +204,13 @@ def parameters_of(given: Sequence[str] | None) -> dict[str, Value]:
 
 def terms(node: Session, agreement: str | None, purpose: str | None) -> tuple[str, str]:
     """The agreement and the purpose, where they are not said but there is only one to choose."""
-    if agreement is not None and purpose is not None:
-        return agreement, purpose
     found: Mapping[str, Sequence[str]] = {a["agreement"]: a["purposes"] for a in node.agreements()}
     if agreement is None:
         agreement = _only("agreement", "--agreement", tuple(found))
+    elif agreement not in found:
+        close = get_close_matches(agreement, found, n=1) or list(found)
+        remedy = f"Did you mean {' or '.join(close)}?" if found else "Speak with the custodian."
+        raise stop(f"Your body has no agreement “{agreement}”.", remedy=remedy)
     return agreement, purpose or _only("purpose", "--purpose", tuple(found.get(agreement, ())))
 
 

@@ -33,7 +33,10 @@ def register(app: typer.Typer) -> None:
     def requests(
         node: Session,
         request: Annotated[
-            str, typer.Argument(help="Number of a request to show in full.", show_default=False)
+            str,
+            typer.Argument(
+                help="Number of a request to show in full.", metavar="REQUEST", show_default=False
+            ),
         ] = "",
         state: Annotated[
             str | None,

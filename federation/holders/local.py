@@ -10,6 +10,7 @@ from catalogue.models import Profile
 from catalogue.strictest import profile_for
 from connectors.negotiation import agree
 from connectors.protocol import CancelSignal, Connector
+from federation.holders.verification import Verification, VerificationRecord
 from policies.cells import ProtectedCells
 from policies.plan import CellQuery
 from policies.protect import NoiseKey, ProtectError, ProtectFault, protect, ptable_of, withhold
@@ -19,22 +20,31 @@ from policies.protect.joint import Share, share_of
 class LocalHolder:
     """Answers from this node's sources under the profiles of its catalogue.
 
-    ``connectors`` are by the name that the catalogue gives them; ``noise`` is the custodian's noise secret. What may
-    be asked was decided before: the holder refuses nothing, it withholds cell by cell.
+    ``connectors`` are by the name that the catalogue gives them; ``noise`` is the custodian's noise secret;
+    ``record`` remembers which data was held against the catalogue. What may be asked was decided before: the holder
+    refuses nothing, it withholds cell by cell.
     """
 
-    def __init__(self, connectors: Mapping[str, Connector], catalogue: Catalogue, noise: NoiseKey) -> None:
+    def __init__(
+        self,
+        connectors: Mapping[str, Connector],
+        catalogue: Catalogue,
+        noise: NoiseKey,
+        record: VerificationRecord,
+    ) -> None:
         self._connectors = connectors
         self._catalogue = catalogue
         self._noise = noise
+        self._verification = Verification(connectors, catalogue, record)
 
     def answer(self, query: CellQuery, *, deadline: float, cancel: CancelSignal) -> ProtectedCells:
         """The protected cells of ``query``.
 
-        All its fragments, those of guards too, read one state of the source.
+        All its fragments, those of guards too, read one state of the source, and one that was verified.
 
         Raises:
-            SourceError: the source can't do what is asked, didn't answer, or changed while it was read.
+            SourceError: the source can't do what is asked, didn't answer, changed while it was read, or is not what the
+                catalogue says.
             ProtectError: the profile is missing or doesn't fit, or a number is too large.
         """
         profile = self.profile(query)
@@ -54,10 +64,17 @@ class LocalHolder:
     def _read(
         self, fragments: Sequence[Fragment], deadline: float, cancel: CancelSignal
     ) -> tuple[RawCells, ...]:
-        """What the source answers, from one state of it, to fragments that it can answer."""
+        """What the source answers, from one state of it that was verified, to fragments that it can answer."""
         connector = self._connector(fragments[0].table.connector)
         agree(connector, fragments)
-        return connector.run(fragments, deadline=deadline, cancel=cancel)
+        tables = dict.fromkeys(table for fragment in fragments for table in tables_of(fragment))
+        before = connector.snapshot(*tables)
+        names = dict.fromkeys(table.dataset for table in tables)
+        self._verification.require(names, deadline=deadline, cancel=cancel)
+        raw = connector.run(fragments, deadline=deadline, cancel=cancel)
+        if connector.snapshot(*tables) != before:
+            raise SourceError(SourceFault.CHANGED, "the source changed while it was verified and read")
+        return raw
 
     def profile(self, query: CellQuery) -> Profile:
         """The strictest profile of all that the query reads. Raises ProtectError where there is none."""

@@ -44,6 +44,21 @@ _MEANINGS: dict[str, str] = {
     RunFault.ATTEMPTS_EXHAUSTED: "the run was begun several times and never came to its end: tell the operator",
     RunFault.INTERNAL: "an unforeseen error: tell the operator of the node",
     **{str(fault): fault.meaning for fault in PresentationFault},
+    SourceFault.UNREACHABLE: "the source does not answer: run again later, or tell the custodian",
+    SourceFault.MISSING: "the source has no such table or file: tell the custodian, who has to put it back",
+    SourceFault.SCHEMA: (
+        "the data lacks a column or has another type than the catalogue says; running again cannot help: tell the "
+        "custodian, who finds it with `federation check --data` and mends the data or the catalogue"
+    ),
+    SourceFault.UNSOUND: (
+        "the data is not what the catalogue says, so it could not be protected; running again cannot help: tell the "
+        "custodian, who finds what is wrong with `federation check --data` and mends the data or the catalogue"
+    ),
+    SourceFault.CHANGED: "the data changed while it was read: run again",
+    SourceFault.TIMEOUT: "the source took longer than a run may: ask for less, or tell the custodian",
+    SourceFault.CANCELLED: "somebody asked for the run to stop",
+    SourceFault.RESOURCES: "the source had too little memory or disk: ask for less, or tell the custodian",
+    SourceFault.FAILED: "the source failed, by a damaged file for instance: tell the custodian",
 }
 
 _STATES = {
@@ -62,8 +77,5 @@ def message_of(state: RunState, error_code: str | None, about: str | None = None
     """
     if state in _STATES:
         return _STATES[state]
-    code = error_code or RunFault.INTERNAL
-    if code in set(SourceFault):
-        return f"the source did not answer ({code}): run again, or tell the custodian"
-    meaning = _MEANINGS.get(code, _MEANINGS[RunFault.INTERNAL])
+    meaning = _MEANINGS.get(error_code or RunFault.INTERNAL, _MEANINGS[RunFault.INTERNAL])
     return f"{meaning}: {about}" if about else meaning

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from policies.refusals import Position, Refusal
+from policies.refusals import Code, Position, Refusal
 
 
 class ServiceCode(StrEnum):
@@ -53,10 +53,19 @@ class Fault:
             message=refusal.message,
             remedy=refusal.remedy,
             rule=refusal.rule,
-            pointer="/sql",
+            pointer=_pointer(refusal),
             position=refusal.position,
             suggestion=refusal.suggestion,
         )
+
+
+def _pointer(refusal: Refusal) -> str:
+    """Where in the body the mistake is: what the SQL has a place for is in the SQL."""
+    if refusal.parameter is not None:
+        return f"/parameters/{refusal.parameter}"
+    if refusal.position is None and refusal.code in (Code.NO_AGREEMENT, Code.AGREEMENT_EXPIRED):
+        return "/agreement"
+    return "/purpose" if refusal.code is Code.PURPOSE_NOT_PERMITTED else "/sql"
 
 
 class ServiceError(Exception):

@@ -22,6 +22,7 @@ from federation.service.node import Node
 from federation.service.permissions import Act, require
 from federation.service.views import CheckView, ExplanationView, FaultView, RuleView
 from federation.state.standing import covering_rules
+from policies.compiler.question import domains_in_words
 from policies.context import ParameterDomain
 from policies.explain import explain
 from policies.plan import ClearedPlan
@@ -64,7 +65,7 @@ def check(node: Node, principal: Principal, ask: Ask) -> CheckView:
     }
     return CheckView(
         accepted=True,
-        explanation=explanation_view(node, plan),
+        explanation=explanation_view(node, plan, ask),
         refusals=[],
         warnings=list(plan.warnings),
         columns=[column.name for column in plan.presentation.columns],
@@ -150,11 +151,17 @@ def refusal_event(node: Node, principal: Principal, refusals: Sequence[Refusal])
     )
 
 
-def explanation_view(node: Node, plan: ClearedPlan) -> ExplanationView:
+def in_words(node: Node, plan: ClearedPlan, ask: Ask) -> str:
+    """The question with all that its parameters may be: a decision is on the whole domain, not on its first value."""
+    domains = domains_in_words(ask.domains, plans.cell_queries(plan), node.catalogue)
+    return f"{plan.question} {domains}".rstrip()
+
+
+def explanation_view(node: Node, plan: ClearedPlan, ask: Ask) -> ExplanationView:
     """The plan in words and as SQL, as its source would be sent it."""
     explanation = explain(plan, node.render)
     return ExplanationView(
-        question=explanation.question,
+        question=in_words(node, plan, ask),
         sql_as_asked=explanation.sql_as_asked,
         source_sql=list(explanation.source_sql),
         presentation_sql=explanation.presentation_sql,

@@ -22,6 +22,7 @@ from federation.service.questions import (
     covering,
     explanation_view,
     fault_view,
+    in_words,
     question_of,
     refusal_event,
 )
@@ -72,7 +73,7 @@ def submit(node: Node, principal: Principal, ask: Ask, once: Once | None = None)
         agreement=question.agreement,
         purpose=question.purpose,
         sql=ask.sql,
-        question=plan.question + _jointly(ask.jointly_with),
+        question=in_words(node, plan, ask) + _jointly(ask.jointly_with),
         parameter_domain={name: list(values) for name, values in ask.domains.items()},
         plan_digest=plan.digest,
         versions=_versions(node, plans.custodians(plan, node.catalogue), question.agreement),
@@ -120,7 +121,7 @@ def detail(node: Node, principal: Principal, request_id: str) -> RequestDetail:
         plan = compile_question(node, question)
     except RefusalError as error:
         return RequestDetail(view, None, [fault_view(refusal) for refusal in error.refusals])
-    return RequestDetail(view, explanation_view(node, plan), [])
+    return RequestDetail(view, explanation_view(node, plan, ask_of(request)), [])
 
 
 def listing(

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from types import TracebackType
 
-from federation.state.errors import NodeAlreadyRunning
+from federation.state.errors import NodeAlreadyRunning, StateUnavailable
 
 FILE_NAME = "node.lock"
 
@@ -27,9 +27,16 @@ class NodeLock:
 
         Raises:
             NodeAlreadyRunning: another process holds it, or this one does already.
+            StateUnavailable: the directory cannot be made or written.
         """
-        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise StateUnavailable(
+                f"the state directory {self._path.parent} cannot be written ({error.strerror}): make it writable, or "
+                "name another as `state_dir`"
+            ) from None
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -38,8 +45,14 @@ class NodeLock:
             raise NodeAlreadyRunning(
                 f"a node (process {holder}) already serves {self._path.parent}: stop it first, or use another directory"
             ) from None
-        os.ftruncate(file, 0)
-        os.write(file, str(os.getpid()).encode())
+        try:
+            os.ftruncate(file, 0)
+            os.write(file, str(os.getpid()).encode())
+        except OSError as error:
+            os.close(file)
+            raise StateUnavailable(
+                f"the state directory {self._path.parent} has no room ({error.strerror})"
+            ) from None
         self._file = file
         return self
 

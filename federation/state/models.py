@@ -200,6 +200,20 @@ class JointCell(Base):
     created_at: Mapped[datetime]
 
 
+class VerifiedData(Base):
+    """Data that was held against the catalogue and found sound, so that a restart does not look at it again.
+
+    ``catalogue_digest`` is of the documents and code lists that it was held against.
+    """
+
+    __tablename__ = "verified_data"
+
+    dataset: Mapped[str] = mapped_column(Name, primary_key=True)
+    snapshot: Mapped[str] = mapped_column(String(255), primary_key=True)
+    catalogue_digest: Mapped[str] = mapped_column(Digest, primary_key=True)
+    verified_at: Mapped[datetime]
+
+
 class IdempotencyKey(Base):
     """The answer that was given to a POST with an Idempotency-Key, for the same subject and the same request."""
 

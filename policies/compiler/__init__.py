@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 from policies.compiler.compile import compile_plan
 from policies.compiler.suggest import coarser
@@ -32,4 +33,4 @@ def compile_query(sql: str, context: Context) -> ClearedPlan:
 
 def coarser_question(sql: str, context: Context) -> str | None:
     """A coarser question than ``sql`` that the compiler accepts, for an answer that is largely withheld."""
-    return coarser(sql, context, compile_plan)
+    return coarser(sql, context, partial(compile_plan, unread=True))

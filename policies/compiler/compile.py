@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time
 
 import duckdb
@@ -19,7 +19,7 @@ from policies.compiler.elsewhere import check_askable
 from policies.compiler.errors import did_you_mean, refuse, unknown_table
 from policies.compiler.limits import is_exact
 from policies.compiler.ordering import expand_order_by_all
-from policies.compiler.parameters import bind_parameters
+from policies.compiler.parameters import bind_parameters, unread_parameters
 from policies.compiler.parse import parse
 from policies.compiler.pivot import expand_pivots
 from policies.compiler.queries import Environment, QueryCompiler
@@ -35,16 +35,31 @@ from policies.presentation.present import present
 from policies.refusals import Code, Refusal, RefusalError
 
 Tables = Mapping[str, Mapping[str, str]]
+MAXIMUM_FAULTS = 20
 
 
-def compile_plan(sql: str, context: Context) -> ClearedPlan:
-    """Compile one query for one body under one agreement.
+@dataclass(frozen=True)
+class _Read:
+    """A query whose terms, parameters, names and constructs are in order. ``typed`` is the tree of the text."""
 
-    Raises RefusalError with everything that is wrong with it, decided without data.
+    typed: exp.Query
+    tree: exp.Query
+    tables: Tables
+    names: list[str]
+    clock: datetime
+
+
+def compile_plan(sql: str, context: Context, *, unread: bool = False) -> ClearedPlan:
+    """Compile one query for one body under one agreement. ``unread`` allows parameters that the query has not.
+
+    Raises RefusalError, decided without data: with everything that is wrong with terms, parameters, names and
+    constructs, and where those are in order with the first thing that protection forbids.
     """
-    plan = _compiled(sql, context)
+    plan = _compiled(sql, context, unread=unread)
     for query in (*(stage.query for stage in plan.stages), *plan.queries):
-        check_askable(query, context, lambda written: _compiled(written, _without_values(context)).queries)
+        check_askable(
+            query, context, lambda written: _compiled(written, _without_values(context), unread=False).queries
+        )
     return plan
 
 
@@ -53,21 +68,9 @@ def _without_values(context: Context) -> Context:
     return replace(context, parameters={}, domains={}, stage_values=())
 
 
-def _compiled(sql: str, context: Context) -> ClearedPlan:
-    _check_terms(context)
-    parsed = parse(sql)
-    given = expand_order_by_all(bind_parameters(parsed.tree, context, sql), sql)
-    clock = datetime.combine(context.today, time(), UTC)
-    timed = bind_clock(given, clock)
-    tables = _tables(timed, context.catalogue)
-    known = {name: Relation(name, ()) for name in tables}
-    _check_names(timed, tables, context.catalogue, sql)
-    tree = bind_weighted(expand_pivots(timed, sql, context, tables), sql)
-    check(tree, known)
-    # A name follows the text as typed; the text is bound to empty tables for it, and never executed.
-    typed = given if tree == timed else tree
-    as_typed = sql if typed == parsed.tree else typed.sql(dialect="duckdb")
-    names = _output_names(as_typed, tables, tree, sql)
+def _compiled(sql: str, context: Context, *, unread: bool) -> ClearedPlan:
+    read_ = _read(sql, context, unread=unread)
+    tree, tables, names, clock = read_.tree, read_.tables, read_.names, read_.clock
     compiler = QueryCompiler(sql, context, tables, names=tuple(names))
     query = compiler.presented(tree, Environment(), tree)
     # A CTE that only a stage reads, or nothing, is no part of what runs.
@@ -105,36 +108,71 @@ def _compiled(sql: str, context: Context) -> ClearedPlan:
         rules=tuple(_rules(everything, compiler.effects, context)),
         question=" ".join(dict.fromkeys(question(each, context.catalogue) for each in everything)),
         digest=plan_digest(
-            parsed.tree.sql(dialect="duckdb"),
+            read_.typed.sql(dialect="duckdb"),
             presentation.sql,
             everything,
             context,
         )
         if not context.stage_values
         # What the stages answered is not part of what was approved.
-        else _compiled(sql, replace(context, stage_values=())).digest,
+        else _compiled(sql, replace(context, stage_values=()), unread=unread).digest,
         stages=stages,
         parameters=dict(context.parameters),
     )
 
 
-def _check_terms(context: Context) -> None:
+def _read(sql: str, context: Context, *, unread: bool) -> _Read:
+    """What can be judged by itself is judged even where something else is wrong, so that all is told at once."""
+    faults = _terms_faults(context)
+    try:
+        parsed = parse(sql)
+    except RefusalError as error:
+        raise RefusalError(*faults, *error.refusals) from None
+    given, wrong = bind_parameters(parsed.tree, context, sql)
+    faults += wrong if unread else [*wrong, *unread_parameters(parsed.tree, context)]
+    try:
+        given = expand_order_by_all(given, sql)
+    except RefusalError as error:
+        faults += error.refusals
+    clock = datetime.combine(context.today, time(), UTC)
+    timed = tree = bind_clock(given, clock)
+    tables = _tables(timed, context.catalogue)
+    unknown = _unknown_tables(timed, tables, context.catalogue, sql)
+    faults += unknown.values()
+    names: list[str] = []
+    try:
+        if unknown:
+            if timed.find(exp.Pivot) is None:
+                check(timed, {name: Relation(name, ()) for name in (*tables, *unknown)})
+        else:
+            tree = bind_weighted(expand_pivots(timed, sql, context, tables), sql)
+            check(tree, {name: Relation(name, ()) for name in tables})
+            # A name follows the text as typed; the text is bound to empty tables for it, and never executed.
+            typed = given if tree == timed else tree
+            as_typed = sql if typed == parsed.tree else typed.sql(dialect="duckdb")
+            names = _output_names(as_typed, typed, tables, tree, sql)
+    except RefusalError as error:
+        faults += error.refusals
+    if faults:
+        raise RefusalError(*dict.fromkeys(faults))
+    return _Read(parsed.tree, tree, tables, names, clock)
+
+
+def _terms_faults(context: Context) -> list[Refusal]:
     agreement = context.agreement
-    remedy = "Ask the custodian for an agreement that covers this body, dataset and purpose."
     if agreement is None or context.body not in agreement.bodies:
-        raise _terms(Code.NO_AGREEMENT, "This body has no agreement for the request.", remedy)
+        remedy = "Ask the custodian for an agreement that covers this body, dataset and purpose."
+        return [_terms(Code.NO_AGREEMENT, "This body has no agreement for the request.", remedy)]
+    faults = []
     if not agreement.start <= context.today <= agreement.end:
         when = f"It runs from {agreement.start} to {agreement.end}."
-        raise _terms(
-            Code.AGREEMENT_EXPIRED, f"“{agreement.title}” is not in force. {when}", "Ask for its renewal."
-        )
+        message = f"“{agreement.title}” is not in force. {when}"
+        faults.append(_terms(Code.AGREEMENT_EXPIRED, message, "Ask for its renewal."))
     if context.purpose not in agreement.purposes:
         allowed = "; ".join(agreement.purposes)
-        raise _terms(
-            Code.PURPOSE_NOT_PERMITTED,
-            f"“{agreement.title}” does not permit this purpose.",
-            f"State one of its purposes: {allowed}.",
-        )
+        message = f"“{agreement.title}” does not permit this purpose."
+        faults.append(_terms(Code.PURPOSE_NOT_PERMITTED, message, f"State one of its purposes: {allowed}."))
+    return faults
 
 
 def _without_unread_ctes(query: exp.Query) -> exp.Query:
@@ -153,9 +191,9 @@ def _without_unread_ctes(query: exp.Query) -> exp.Query:
     return query
 
 
-def _terms(code: Code, message: str, remedy: str) -> RefusalError:
+def _terms(code: Code, message: str, remedy: str) -> Refusal:
     rule = "Data is used only under an agreement in force, for a purpose that it permits."
-    return RefusalError(Refusal(code, message, rule, remedy))
+    return Refusal(code, message, rule, remedy)
 
 
 def _check_datasets(compiler: QueryCompiler, context: Context, tree: exp.Expr) -> None:
@@ -204,16 +242,16 @@ def _check_together(queries: Iterable[CellQuery], catalogue: Catalogue, tree: ex
             )
 
 
-def _check_names(tree: exp.Query, tables: Tables, catalogue: Catalogue, sql: str) -> None:
-    """Refuse every table that is neither of the catalogue nor a CTE, all at once, with the nearest names."""
+def _unknown_tables(tree: exp.Query, tables: Tables, catalogue: Catalogue, sql: str) -> dict[str, Refusal]:
+    """Every table that is neither of the catalogue nor a CTE, with the nearest names."""
     ctes = {cte.alias.lower() for cte in tree.find_all(exp.CTE)}
-    unknown = [
-        unknown_table(table, [*catalogue.datasets, *catalogue.codelists, *ctes], sql).refusals[0]
+    return {
+        table.name.lower(): unknown_table(
+            table, [*catalogue.datasets, *catalogue.codelists, *ctes], sql
+        ).refusals[0]
         for table in tree.find_all(exp.Table)
         if isinstance(table.this, exp.Identifier) and table.name.lower() not in ctes | tables.keys()
-    ]
-    if unknown:
-        raise RefusalError(*unknown)
+    }
 
 
 def _tables(tree: exp.Query, catalogue: Catalogue) -> Tables:
@@ -253,21 +291,54 @@ def codelist_types(catalogue: Catalogue, name: str) -> dict[str, str]:
     return {field.name: "BIGINT" if str(field.type) == "int64" else "VARCHAR" for field in table.schema}
 
 
-def _output_names(typed: str, tables: Tables, tree: exp.Query, sql: str) -> list[str]:
-    """The names that DuckDB gives to the typed query, which also says whether the query holds together at all."""
-    try:
-        return [name for name, _ in leaf_engine.describe(typed, tables, tree)]
-    except duckdb.Error as error:
-        raise _binding_refusal(error, tree, sql, tables) from None
+def _output_names(text: str, typed: exp.Query, tables: Tables, tree: exp.Query, sql: str) -> list[str]:
+    """The names that DuckDB gives to the typed query, which also says whether the query holds together at all.
+
+    DuckDB tells one mistake at a time: a column that is unknown stands as NULL when it is asked for the next.
+    """
+    found: list[Refusal] = []
+    lacking: set[str] = set()
+    while True:
+        try:
+            names = [name for name, _ in leaf_engine.describe(text, tables, tree)]
+        except (duckdb.Error, RefusalError) as error:
+            refusal, name = _binding_refusal(error, tree, sql, tables)
+            if refusal.code is not Code.UNKNOWN_COLUMN or not name or name in lacking:
+                # What follows from the NULLs is no mistake of the query.
+                raise RefusalError(*(_in_order(found) or [refusal])) from None
+            found.append(refusal)
+            lacking.add(name)
+            if len(found) == MAXIMUM_FAULTS:
+                raise RefusalError(*_in_order(found)) from None
+            text = typed.transform(_nulls, lacking).sql(dialect="duckdb")
+        else:
+            if found:
+                raise RefusalError(*_in_order(found))
+            return names
 
 
-def _binding_refusal(error: duckdb.Error, tree: exp.Query, sql: str, tables: Tables) -> RefusalError:
-    """DuckDB's own words on a query over empty tables: they tell of names and types, never of data."""
+def _in_order(refusals: list[Refusal]) -> list[Refusal]:
+    """As they stand in the SQL."""
+    return sorted(refusals, key=lambda each: each.position.offset if each.position else 0)
+
+
+def _nulls(node: exp.Expr, names: set[str]) -> exp.Expr:
+    return exp.null() if isinstance(node, exp.Column) and node.name.lower() in names else node
+
+
+def _binding_refusal(
+    error: duckdb.Error | RefusalError, tree: exp.Query, sql: str, tables: Tables
+) -> tuple[Refusal, str]:
+    """DuckDB's own words on a query over empty tables (they tell of names and types, never of data), and the
+    column that they are about."""
+    if isinstance(error, RefusalError):
+        return error.refusals[0], ""
     first = str(error).splitlines()[0]
     message = first.split(": ", 1)[-1] if ": " in first else first
     code = Code.UNSUPPORTED_SYNTAX
     rule, remedy = "The query must hold together in DuckDB's SQL.", "Mend the query as the message says."
     node: exp.Expr = tree
+    quoted = ""
     if "does not exist" in message and "Table" in message:
         code = Code.UNKNOWN_TABLE
         found = next(
@@ -291,7 +362,7 @@ def _binding_refusal(error: duckdb.Error, tree: exp.Query, sql: str, tables: Tab
         quoted = message.split('"')[1] if '"' in message else ""
         node = next((c for c in tree.find_all(exp.Column) if c.name.lower() == quoted.lower()), tree)
         remedy = "Put the table's name and a full stop before the column."
-    return refuse(code, message.rstrip(".") + ".", rule, remedy, node, sql)
+    return refuse(code, message.rstrip(".") + ".", rule, remedy, node, sql).refusals[0], quoted.lower()
 
 
 def _present(

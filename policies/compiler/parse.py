@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
 
 import sqlglot
 from sqlglot import exp
@@ -18,6 +19,7 @@ MAXIMUM_DEPTH = 32
 MAXIMUM_TOKENS = 12_000
 MAXIMUM_CHAIN = 200
 MAXIMUM_EXPANSION = 5_000
+MAXIMUM_DIGITS = 38
 RESERVED_PREFIX = "__fed_"
 
 _OPENING = {TokenType.L_PAREN, TokenType.L_BRACKET, TokenType.L_BRACE, TokenType.CASE}
@@ -86,6 +88,7 @@ def parse(sql: str) -> ParsedQuery:
     _refuse_invisible(sql)
     tokens = _tokens(sql)
     _bound(tokens, sql)
+    _refuse_long_numbers(tokens, sql)
     try:
         statements = [tree for tree in sqlglot.parse(sql, dialect=Dialect) if tree is not None]
     except ParseError as error:
@@ -179,6 +182,39 @@ def _bound(tokens: list[Token], sql: str) -> None:
                     position_at(sql, token.start),
                 )
             )
+
+
+def too_long(number: int | Decimal) -> bool:
+    """Whether a number has more digits before its point than any type of DuckDB that is compared exactly.
+
+    >>> too_long(10**37), too_long(-(10**38)), too_long(Decimal("1e400")), too_long(Decimal("NaN"))
+    (False, True, True, True)
+    """
+    if isinstance(number, Decimal) and not number.is_finite():
+        return True
+    return not -(10**MAXIMUM_DIGITS) < number < 10**MAXIMUM_DIGITS
+
+
+def _refuse_long_numbers(tokens: list[Token], sql: str) -> None:
+    """DuckDB compares longer ones wrongly: it says that 30 is more than a one with four hundred zeros."""
+    found = []
+    for token in tokens:
+        if token.token_type is TokenType.NUMBER and len(token.text) > 3:
+            try:
+                number = Decimal(token.text)
+            except InvalidOperation:
+                continue
+            if too_long(number):
+                refusal = Refusal(
+                    Code.UNSUPPORTED_SYNTAX,
+                    f"This number has more than {MAXIMUM_DIGITS} digits.",
+                    f"Numbers are compared exactly, with up to {MAXIMUM_DIGITS} digits before the point.",
+                    "Write a smaller number.",
+                    position_at(sql, token.start),
+                )
+                found.append(refusal)
+    if found:
+        raise RefusalError(*found)
 
 
 def _refuse_invisible(sql: str) -> None:

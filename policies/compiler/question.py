@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
+
 from catalogue.catalogue import BoundDataset, Catalogue, Dimension
-from catalogue.codelists import CodeListKind
+from catalogue.codelists import CodeList, CodeListKind
 from catalogue.leaves import LeafSet
 from policies.plan import Atom, AtomKind, Box, CellQuery
 
@@ -26,6 +28,38 @@ def question(query: CellQuery, catalogue: Catalogue) -> str:
     where = f", where {whom}" if whom else ""
     text = f"{asked}{by}{margins}{where}"
     return f"{text[0].upper()}{text[1:]} ({dataset.document.title}, {dataset.document.reference_period})."
+
+
+def domains_in_words(
+    domains: Mapping[str, Sequence[object]], queries: Iterable[CellQuery], catalogue: Catalogue
+) -> str:
+    """For each parameter that may take several values all of them, by the names that code lists have for them."""
+    dimensions = [
+        dimension
+        for query in queries
+        for box in (query.where, *(atom.where for atom in query.atoms))
+        for name in box.dimensions
+        if (dimension := _dimension(name, catalogue.datasets[query.dataset], catalogue)) is not None
+    ]
+    codelists = list({d.codelist.name: d.codelist for d in dimensions if d.codelist is not None}.values())
+    told = []
+    for parameter, values in domains.items():
+        if len(values) > 1:
+            names = _names(values, codelists)
+            told.append(f"${parameter}, here {names[0]}, may be any of {_listed(names)}.")
+    return " ".join(told)
+
+
+def _names(values: Sequence[object], codelists: Iterable[CodeList]) -> list[str]:
+    """The names of codes of the level that has the first, which was compiled; what is no code stands as it is."""
+    for codelist in codelists:
+        if codelist.kind is CodeListKind.INTEGERS:
+            continue
+        for level in codelist.levels:
+            names = {str(code): str(name) for code, name in zip(level.codes, level.names, strict=True)}
+            if str(values[0]) in names:
+                return [names.get(str(value), str(value)) for value in values]
+    return [str(value) for value in values]
 
 
 def _atom(atom: Atom, query: CellQuery, dataset: BoundDataset, catalogue: Catalogue) -> str:

@@ -105,6 +105,9 @@ _CONSTRUCTS: tuple[type[exp.Expr], ...] = (
 #: clock are literals by now.
 _VALUE_FUNCTIONS: tuple[type[exp.Expr], ...] = tuple(set(DuckDB.Parser.NO_PAREN_FUNCTIONS.values()))
 
+#: DuckDB compares these wrongly with other numbers.
+_UNBOUNDED = {"BIGNUM", "VARINT"}
+
 _JOIN_METHODS = {"", "NATURAL", "ASOF"}
 
 
@@ -141,6 +144,8 @@ def _faults(node: exp.Expr, relations: set[str]) -> Iterator[RefusalError]:
     match node:
         case exp.Func() if isinstance(node, _VALUE_FUNCTIONS):
             yield unknown_function(node, node.sql_name())
+        case exp.DataType() if node.sql(dialect="duckdb").upper() in _UNBOUNDED:
+            yield _unsupported(node, "A type of numbers without bounds")
         case exp.Identifier() if node.name.lower().startswith(RESERVED):
             yield _unsupported(node, f"A name that starts with {RESERVED}")
         case exp.Table(this=exp.Identifier()) if node.name.lower() not in relations:

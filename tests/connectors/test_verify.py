@@ -15,6 +15,7 @@ import pytest
 
 from catalogue.catalogue import BoundDataset, bind_dataset
 from catalogue.codelists import CodeList, CodeListKind, Level
+from catalogue.fragment import SourceError, SourceFault
 from catalogue.models import Dataset
 from connectors.duckdb import DuckDBConnector
 from connectors.protocol import Finding, FindingKind
@@ -171,10 +172,11 @@ def test_an_empty_table_is_said_but_is_no_error(tmp_path: Path) -> None:
     assert not finding.kind.is_error
 
 
-def test_a_missing_table_is_a_finding(tmp_path: Path) -> None:
+def test_a_missing_table_is_a_fault_of_the_source(tmp_path: Path) -> None:
     connector = DuckDBConnector(FileSource(tmp_path))
-    (finding,) = connector.verify(dataset(), {}, deadline=time.monotonic() + 30, cancel=threading.Event())
-    assert finding.kind is FindingKind.MISSING_TABLE
+    with pytest.raises(SourceError) as caught:
+        connector.verify(dataset(), {}, deadline=time.monotonic() + 30, cancel=threading.Event())
+    assert caught.value.fault is SourceFault.MISSING
 
 
 def test_duckdb_aggregates_rightly_over_joins() -> None:

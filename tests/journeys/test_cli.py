@@ -207,13 +207,21 @@ def test_a_target_that_cannot_be_written_is_refused_before_anything_is_asked(
     assert "There are no requests yet" in federation("requests", person="sam").out
 
 
+def test_an_agreement_that_the_body_has_not_is_named(federation: Type) -> None:
+    for purpose in ((), ("--purpose", "skills planning")):
+        refused = federation("query", STANDING_SQL, "--agreement", "planing", *purpose, person="pat")
+        assert refused.code == ExitCode.REFUSED
+        assert "Your body has no agreement “planing”." in refused.err
+        assert "Did you mean planning?" in refused.err
+
+
 def test_a_run_that_fails_says_so_and_can_be_repeated(federation: Type, directory: Path) -> None:
     file = directory / "data" / "people.parquet"
     away = file.rename(file.with_suffix(".away"))
     try:
         failed = federation("query", STANDING_SQL, person="pat")
         assert failed.code == ExitCode.FAILED
-        assert "the source did not answer (source_missing)" in failed.err.lower()
+        assert "the source has no such table or file" in failed.err.lower()
         for_programs = federation("query", STANDING_SQL, "--json", person="pat")
         assert '"code": "source_missing"' in for_programs.out
     finally:
@@ -319,7 +327,7 @@ def test_terms_that_have_to_be_chosen_are_listed(
         assert run([*ask, "--agreement", "planning", "--purpose", "evaluation"]) == 0
         assert run([*ask, "--agreement", "planning", "--purpose", "curiosity"]) == ExitCode.REFUSED
         assert run([*ask, "--agreement", "none"]) == ExitCode.REFUSED
-        assert "There is no purpose to ask under." in capsys.readouterr().err
+        assert "Your body has no agreement “none”." in capsys.readouterr().err
 
 
 # proof

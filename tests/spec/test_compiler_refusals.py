@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from datetime import date
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -282,6 +283,80 @@ def test_all_unknown_tables_are_named_at_once(folder: Path) -> None:
     with pytest.raises(RefusalError) as caught:
         compile_query("select count(*) from peple join learner using (person_id)", market.context())
     assert [refusal.code for refusal in caught.value.refusals] == [Code.UNKNOWN_TABLE] * 2
+
+
+@pytest.mark.parametrize(
+    ("sql", "asked", "expected"),
+    [
+        (
+            "select regoin, agee, count(*) from people where sxe = 'F' group by all",
+            {},
+            [("unknown_column", "regoin"), ("unknown_column", "agee"), ("unknown_column", "sxe")],
+        ),
+        (
+            "select count(*) from peple join learner using (x) where pg_sleep(3) > 2",
+            {"purpose": "Curiosity", "today": date(2050, 1, 1)},
+            [
+                ("agreement_expired", None),
+                ("purpose_not_permitted", None),
+                ("unknown_table", "peple"),
+                ("unknown_table", "learner"),
+                ("unknown_function", "pg_sleep"),
+            ],
+        ),
+        (
+            "select count(*) from people where area = $a and age > $b and agee = 1",
+            {"parameters": {"b": 10**40, "c": 1}},
+            [
+                ("parameter_missing", None),
+                ("parameter_invalid", None),
+                ("parameter_invalid", None),
+                ("unknown_column", "agee"),
+            ],
+        ),
+        (
+            "select count(* from people",
+            {"purpose": "Curiosity"},
+            [("purpose_not_permitted", None), ("sql_syntax", "from")],
+        ),
+    ],
+)
+def test_everything_that_can_be_judged_by_itself_is_told_at_once(
+    folder: Path, sql: str, asked: dict[str, Any], expected: list[tuple[str, str | None]]
+) -> None:
+    market = labour_market(folder, standard_profile(), people=50)
+    with pytest.raises(RefusalError) as caught:
+        compile_query(sql, market.context(**asked))
+    found = caught.value.refusals
+    assert [str(refusal.code) for refusal in found] == [code for code, _ in expected]
+    for refusal, (_, place) in zip(found, expected, strict=True):
+        if place is not None:
+            assert refusal.position is not None
+            assert sql[refusal.position.offset :].startswith(place)
+
+
+@pytest.mark.parametrize(
+    "number", ["1" + "0" * 400, "-1" + "0" * 39, "1e400", "cast('1" + "0" * 400 + "' as bignum)"]
+)
+def test_numbers_that_duckdb_compares_wrongly_are_refused(folder: Path, number: str) -> None:
+    market = labour_market(folder, standard_profile(), people=50)
+    with pytest.raises(RefusalError) as caught:
+        compile_query(f"select count(*) from people where age > {number}", market.context())
+    assert caught.value.refusals[0].code is Code.UNSUPPORTED_SYNTAX
+    digits = "9" * 38
+    with pytest.raises(RefusalError) as exact:
+        compile_query(f"select count(*) from people where age > {digits}", market.context())
+    assert exact.value.refusals[0].code is Code.EMPTY_QUESTION
+
+
+@pytest.mark.parametrize("value", [10**400, Decimal("-1e38"), Decimal("NaN")])
+def test_parameters_that_duckdb_compares_wrongly_are_refused(folder: Path, value: Any) -> None:
+    market = labour_market(folder, standard_profile(), people=50)
+    sql = "select count(*) from people where age > $x"
+    with pytest.raises(RefusalError) as caught:
+        compile_query(sql, market.context(parameters={"x": value}))
+    (refusal,) = caught.value.refusals
+    assert (refusal.code, refusal.parameter) == (Code.PARAMETER_INVALID, "x")
 
 
 def test_a_dataset_that_the_agreement_leaves_out_is_refused(folder: Path) -> None:

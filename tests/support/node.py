@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
@@ -240,10 +241,13 @@ class Running:
 
 @contextmanager
 def running(
-    directory: Path, environment: Mapping[str, str] | None = None, port: int = 0
+    directory: Path,
+    environment: Mapping[str, str] | None = None,
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    port: int = 0,
 ) -> Iterator[Running]:
     """Serve the node of a directory from a thread of this process; ``environment`` may name its secrets."""
-    node = build_node(directory, environment=environment or {})
+    node = build_node(directory, environment=environment or {}, clock=clock)
     server = uvicorn.Server(uvicorn.Config(create_app(node), port=port, log_level="critical"))
     thread = threading.Thread(target=server.run)
     thread.start()

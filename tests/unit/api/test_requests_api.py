@@ -261,10 +261,13 @@ def test_parameters_have_domains(node: Running) -> None:
     sql = "SELECT count(*) AS people FROM people WHERE area = $area"
     body = {**ASK, "sql": sql, "parameters": {"area": ["A0", "A1", "A99"]}}
     with node.http("pat") as http:
-        assert http.post("/v1/requests", json={**body, "parameters": {}}).json()["code"] == "query_refused"
+        none = http.post("/v1/requests", json={**body, "parameters": {}}).json()
+        assert none["code"] == "query_refused"
+        assert [fault["pointer"] for fault in none["errors"]] == ["/parameters/area"]
         request = http.post("/v1/requests", json=body).json()
         path = f"/v1/requests/{request['request']}/runs"
         assert request["state"] == "approved"
+        assert request["question"].endswith("$area, here Area 0, may be any of Area 0, Area 1 and A99.")
         for values, code in (({}, "parameter_missing"), ({"area": "A2"}, "parameter_invalid")):
             answer = http.post(path, json={"parameters": values})
             assert [fault["code"] for fault in answer.json()["errors"]] == [code]

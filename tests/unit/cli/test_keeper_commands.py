@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -144,7 +145,9 @@ def test_a_secret_that_others_can_read_stops_an_import(federation: Type, tmp_pat
 
 
 def test_a_sound_configuration(federation: Type, tmp_path: Path) -> None:
-    code, out, err = federation("check", write_node(tmp_path), "--data")
+    in_force = FILES["agreements/planning.yaml"].partition("- agreement: finished")[0]
+    directory = write_node(tmp_path, {"agreements/planning.yaml": in_force})
+    code, out, err = federation("check", directory, "--data")
     assert (code, err) == (0, "")
     assert "the configuration is sound" in out
     assert "The data is what the catalogue says." in out
@@ -271,3 +274,24 @@ def test_a_node_does_not_start_with_a_secret_that_others_can_read(federation: Ty
     assert code == ExitCode.FAILED
     assert "can be read by others" in err
     shutil.rmtree(node / "secrets")
+
+
+def test_agreements_and_rules_that_are_over_are_warned_of(federation: Type, tmp_path: Path) -> None:
+    rule = FILES["rules/regions.yaml"].replace("until: 2090-01-01", "until: 2025-03-01")
+    directory = write_node(tmp_path, {"rules/regions.yaml": rule})
+    code, _, err = federation("check", directory)
+    assert code == 0
+    assert "the agreement `finished` is over" in err
+    assert "the standing rule `people_by_region` is over" in err
+
+
+def test_unsound_data_is_not_called_sound(federation: Type, tmp_path: Path) -> None:
+    directory = write_node(tmp_path)
+    file = directory / "data" / "people.parquet"
+    table = pq.read_table(file)
+    pq.write_table(pa.concat_tables([table, table]), file)
+    code, out, err = federation("check", directory, "--data")
+    assert code == ExitCode.REFUSED
+    assert "people.person: a unit has several rows" in err
+    assert "is sound" not in out
+    assert "the data is not what the catalogue says" in out

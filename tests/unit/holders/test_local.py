@@ -28,6 +28,7 @@ from policies.protect import ProtectError, ProtectFault, protect, ptable_of
 from tests.support.cell_queries import NOISE, axis, pay_of_people, with_guard
 from tests.support.labour import CODELISTS, datasets
 from tests.support.naive_source import Row, run
+from tests.support.verifications import Remembered
 
 PROFILE = Profile(
     profile="profile",
@@ -100,7 +101,7 @@ def test_the_answer_is_the_protection_of_what_a_naive_source_gives(
     connector: DuckDBConnector, location: str
 ) -> None:
     query = question(location)
-    holder = LocalHolder({"duckdb": connector}, catalogue(), NOISE)
+    holder = LocalHolder({"duckdb": connector}, catalogue(), NOISE, Remembered(sound=True))
     rows = population()
     guards = [run(guard.fragment, rows) for guard in query.guards]
     expected = protect(query, run(query.fragment, rows), guards, PROFILE, NOISE, ptable_of(PROFILE))
@@ -128,14 +129,14 @@ class Changing:
 def test_a_source_that_changes_while_its_fragments_are_read_gives_no_answer(
     connector: DuckDBConnector, folder: Path
 ) -> None:
-    holder = LocalHolder({"duckdb": connector}, catalogue(), NOISE)
+    holder = LocalHolder({"duckdb": connector}, catalogue(), NOISE, Remembered(sound=True))
     with pytest.raises(SourceError) as caught:
         holder.answer(question("people.parquet"), deadline=time.monotonic() + 60, cancel=Changing(folder))
     assert caught.value.fault is SourceFault.CHANGED
 
 
 def test_a_source_that_is_not_there_gives_no_answer(connector: DuckDBConnector) -> None:
-    holder: Holder = LocalHolder({"duckdb": connector}, catalogue(), NOISE)
+    holder: Holder = LocalHolder({"duckdb": connector}, catalogue(), NOISE, Remembered(sound=True))
     with pytest.raises(SourceError) as caught:
         holder.answer(question("nobody.parquet"), deadline=time.monotonic() + 60, cancel=threading.Event())
     assert caught.value.fault is SourceFault.MISSING
@@ -143,21 +144,24 @@ def test_a_source_that_is_not_there_gives_no_answer(connector: DuckDBConnector) 
 
 def test_a_connector_that_nobody_configured_gives_no_answer() -> None:
     with pytest.raises(SourceError) as caught:
-        answer(LocalHolder({}, catalogue(), NOISE), question("people.parquet"))
+        answer(LocalHolder({}, catalogue(), NOISE, Remembered(sound=True)), question("people.parquet"))
     assert caught.value.fault is SourceFault.MISSING
 
 
 def test_a_profile_that_is_not_there_gives_no_answer(connector: DuckDBConnector) -> None:
     other = PROFILE.model_copy(update={"profile": "other"})
     with pytest.raises(ProtectError) as caught:
-        answer(LocalHolder({"duckdb": connector}, catalogue(other), NOISE), question("people.parquet"))
+        answer(
+            LocalHolder({"duckdb": connector}, catalogue(other), NOISE, Remembered(sound=True)),
+            question("people.parquet"),
+        )
     assert caught.value.fault is ProtectFault.PROFILE
 
 
 def test_a_cancelled_run_gives_no_answer(connector: DuckDBConnector) -> None:
     cancel = threading.Event()
     cancel.set()
-    holder = LocalHolder({"duckdb": connector}, catalogue(), NOISE)
+    holder = LocalHolder({"duckdb": connector}, catalogue(), NOISE, Remembered(sound=True))
     with pytest.raises(SourceError) as caught:
         holder.answer(question("people.parquet"), deadline=time.monotonic() + 60, cancel=cancel)
     assert caught.value.fault is SourceFault.CANCELLED

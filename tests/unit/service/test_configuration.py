@@ -47,6 +47,24 @@ def test_settings_and_catalogue_are_held_against_each_other(tmp_path: Path) -> N
     assert any("uses the connector `duckdb`" in line for line in found), found
 
 
+def test_both_are_held_against_each_other_though_both_have_other_mistakes(tmp_path: Path) -> None:
+    node = FILES["node.yaml"].replace("body: effshire", "body: effshir").replace("{duckdb:", "{files:")
+    node = node.replace("run_workers", "run_wokers")
+    people = FILES["datasets/people.yaml"].replace("custodian: office", "custodian: ofice")
+    people = people.replace("series: people", "seres: people").replace("decimals: 2", "decimals: two")
+    found = faults(tmp_path, **{"node.yaml": node, "datasets/people.yaml": people})
+    for expected in (
+        "node.yaml:9:",
+        "did you mean `effshire`?",
+        "uses the connector `duckdb`",
+        "did you mean `run_workers`?",
+        "there is no body `ofice`; did you mean `office`?",
+        "unknown key `seres`; did you mean `series`?",
+        "; write a whole number, without quotes",
+    ):
+        assert any(expected in line for line in found), (expected, found)
+
+
 def test_a_list_is_not_too_short_for_a_slip_in_its_only_item(tmp_path: Path) -> None:
     text = FILES["node.yaml"].replace("roles: [planner]", "roles: [planer]", 1)
     assert text != FILES["node.yaml"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -10,7 +11,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv
+import pyarrow.parquet as pq
 import pytest
 from sqlalchemy import text
 
@@ -331,3 +335,55 @@ def test_fetching_is_audited_once_a_reader(tmp_path: Path) -> None:
                 e.actor for e in events(session, subject=result.release) if e.action == "release.fetched"
             ]
     assert found == ["pat", "olu"]
+
+
+def doubled(table: pa.Table) -> pa.Table:
+    return pa.concat_tables([table, table])
+
+
+def fractional_keys(table: pa.Table) -> pa.Table:
+    keys = pc.add(table["record_key"].cast(pa.float64()), 0.25)
+    return table.set_column(table.schema.get_field_index("record_key"), "record_key", keys)
+
+
+def pay_as_text(table: pa.Table) -> pa.Table:
+    return table.set_column(table.schema.get_field_index("pay"), "pay", pa.array(["much"] * len(table)))
+
+
+@pytest.mark.parametrize(
+    ("change", "code", "finding"),
+    [
+        (doubled, "source_data_unsound", "person duplicate_unit"),
+        (fractional_keys, "source_schema_differs", "record_key wrong_type"),
+        (pay_as_text, "source_schema_differs", "pay wrong_type"),
+    ],
+)
+def test_data_that_was_changed_is_held_against_the_catalogue_again(
+    tmp_path: Path, change: Callable[[pa.Table], pa.Table], code: str, finding: str
+) -> None:
+    with served(tmp_path) as node:
+        request = node.session("pat").request(STANDING_SQL, purpose=PURPOSE, agreement="planning")
+        assert len(request.fetch()) == 2
+        request.run().wait(progress=False)
+        file = tmp_path / "data" / "people.parquet"
+        pq.write_table(change(people()), file)
+        with pytest.raises(RunFailed) as caught:
+            request.run().wait(progress=False)
+        assert caught.value.code == code
+        assert "federation check --data" in str(caught.value)
+        assert releases(node) == 2
+        pq.write_table(people().slice(0, 0), file)
+        assert len(request.run().fetch()) == 2, "nobody is there: that is no mistake"
+        with node.node.database.read() as session:
+            found = list(events(session, subject="people"))
+        assert [event.action for event in found] == ["data.verified", "data.rejected", "data.verified"]
+        assert json.loads(found[1].details)["findings"] == [finding]
+
+
+def test_a_restart_does_not_verify_again(tmp_path: Path) -> None:
+    with served(tmp_path) as node:
+        node.session("pat").request(STANDING_SQL, purpose=PURPOSE, agreement="planning").fetch()
+    with running(tmp_path) as node:
+        node.session("pat").request(STANDING_SQL, purpose=PURPOSE, agreement="planning").fetch()
+        with node.node.database.read() as session:
+            assert [event.action for event in events(session, subject="people")] == ["data.verified"]

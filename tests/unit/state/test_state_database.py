@@ -16,7 +16,7 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateTable
 
 from federation.audit.events import AuditAction
-from federation.state import messages, releases, requests, runs
+from federation.state import joint, messages, releases, requests, runs, verified
 from federation.state.database import Database
 from federation.state.errors import NodeAlreadyRunning, SchemaUnknown, StateConflict, StateUnavailable
 from federation.state.lock import NodeLock
@@ -24,7 +24,7 @@ from federation.state.schema import METADATA
 from tests.support.state import NOW, cell_query, claim, event, new_release, queued, submitted
 
 REPOSITORY = Path(__file__).parents[3]
-REPOSITORIES = (requests, runs, releases, messages)
+REPOSITORIES = (requests, runs, releases, messages, joint, verified)
 UNRECORDED = {
     "renew_lease": "prolongs a claim that is recorded; neither state nor result changes",
     "see": "for polls, which ask for nothing; a message is recorded and then seen",
@@ -160,6 +160,12 @@ def test_no_change_of_state_without_an_audit_event_in_its_signature() -> None:
             assert recorded or (guard and "record(session, event," in ast.unparse(function)), function.name
     assert set(UNRECORDED) < set(found)
     assert len(found) >= 15
+
+
+def test_a_state_directory_that_cannot_be_written_is_unavailable(tmp_path: Path) -> None:
+    (tmp_path / "state").touch()
+    with pytest.raises(StateUnavailable, match=r"cannot be written .*: make it writable, or name another"):
+        NodeLock(tmp_path / "state").acquire()
 
 
 HOLD = """
