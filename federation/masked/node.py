@@ -21,8 +21,9 @@ from pydantic import ValidationError
 from catalogue.digests import document_digest
 from catalogue.fragment import SourceError
 from federation.audit.events import AuditAction, AuditEvent, Detail, DetailValue
+from federation.client.digest import canonical_json
 from federation.holders.messages import JointQuestion, MessageUnreadable, read_joint
-from federation.masked.masks import MaskError, Purpose, Seat, unmasked
+from federation.masked.masks import MaskError, Purpose, Seat, commitment, unmasked
 from federation.masked.session import EligibilityAnswer, Roster, Session, SessionError, Terms
 from federation.service.asked import Asked, finished, understood, usable_request
 from federation.service.errors import ServiceError
@@ -87,11 +88,13 @@ class JointNode:
             release = get_release(session, run.release)
         snapshot = release.snapshots[asked.query.dataset]
         share = self._share(asked, snapshot, sender)
+        terms = self._terms(asked, share.publishes.size)
         answer = EligibilityAnswer.of(
             self._node.settings.node,
             question.roster,
-            self._terms(asked, share.publishes.size),
+            terms,
             snapshot,
+            self._commitment(terms, share),
             release.id,
             share.publishes,
         )
@@ -120,6 +123,9 @@ class JointNode:
         except MessageUnreadable as error:
             raise Declined(Unavailability.REFUSED, error.code) from None
         roster = self._roster(message)
+        if sender.node in {seat.node for seat in roster.seats}:
+            # It would learn from the total what the others have, and as the first of them the noise too.
+            raise Declined(Unavailability.REFUSED, "joint_roster_has_hub")
         nodes = tuple(seat.node for seat in roster.seats)
         asked = understood(self._node, sender, message, nodes)
         if why_not_joint(asked.query, asked.profile) is not None:
@@ -158,6 +164,8 @@ class JointNode:
         share = self._share(question.asked, answer.snapshot, sender)
         if not np.array_equal(answer.mask, share.publishes):
             raise Declined(Unavailability.REFUSED, "joint_answer_not_own")
+        if answer.share != self._commitment(answer.terms, share):
+            raise Declined(Unavailability.CHANGED)
         may = eligible(session.publishes, exact=question.asked.profile.cell_keys is None)
         self._record(question, session, answer, may, action)
         seat = Seat(self._node.wire.exchange_key, question.roster.exchange_keys, position, session.binding)
@@ -218,6 +226,10 @@ class JointNode:
             key_epoch=self._noise.epoch,
             counts=counts,
         )
+
+    def _commitment(self, terms: Terms, share: Share) -> str:
+        context = canonical_json({"terms": terms.model_dump(mode="json"), "snapshot": share.snapshot})
+        return commitment(self._node.wire.exchange_key, context, share.counts, share.keys)
 
     def _joint_noise(self, given: _Given) -> npt.NDArray[np.int64]:
         """The noise of the joint keys, which this node alone learns, and only as their sum."""

@@ -104,23 +104,38 @@ class Terms(Part):
 
 class EligibilityAnswer(Part):
     """Round A: where a node by itself would publish, of which snapshot, for which roster. ``publishes`` has one bit a
-    count, packed, in base64; ``release`` is the release at the node that holds the same as a table."""
+    count, packed, in base64; ``share`` binds the node to its counts and keys (``masks.commitment``); ``release`` is the
+    release at the node that holds the same bits as a table."""
 
     format: Literal["federation-joint/1"] = "federation-joint/1"
     node: str
     roster: Digest
     terms: Terms
     snapshot: str
+    share: Digest
     release: str
     publishes: str
 
     @classmethod
     def of(
-        cls, node: str, roster: Roster, terms: Terms, snapshot: str, release: str, publishes: Mask
+        cls,
+        node: str,
+        roster: Roster,
+        terms: Terms,
+        snapshot: str,
+        share: str,
+        release: str,
+        publishes: Mask,
     ) -> EligibilityAnswer:
         bits = base64.b64encode(np.packbits(publishes).tobytes()).decode()
         return cls(
-            node=node, roster=roster.digest, terms=terms, snapshot=snapshot, release=release, publishes=bits
+            node=node,
+            roster=roster.digest,
+            terms=terms,
+            snapshot=snapshot,
+            share=share,
+            release=release,
+            publishes=bits,
         )
 
     @property
@@ -175,7 +190,7 @@ class Session(Part):
 
     @property
     def digest(self) -> str:
-        """Over roster, terms, snapshots and what everybody would publish, and so over the cells that are given.
+        """Over roster, terms, snapshots, shares and what everybody would publish, and so over the cells that are given.
 
         The releases' ids are left out: a question that is asked again is the same session, with the same masks.
         """

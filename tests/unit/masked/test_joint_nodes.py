@@ -8,6 +8,7 @@ import json
 import threading
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -177,6 +178,41 @@ def test_keys_that_a_hub_exchanged_are_unreadable(four: Nations) -> None:
         found = hub.refused("england", MessageKind.VALUES, answers=answers, sealed=wrong)
         assert found == "joint_keys_unreadable"
     assert "masked" in hub.ask("england", MessageKind.VALUES, answers=answers, sealed=sealed)
+
+
+def test_no_wording_gets_other_numbers_under_the_same_masks(four: Nations) -> None:
+    """The order of groups is no part of a question: whoever could change it would read differences of one node's."""
+    words = []
+    for keys in ("sex, area", "area, sex"):
+        hub = Hub(four, f"SELECT {keys}, count(*) FROM together GROUP BY {keys}")
+        words.append(hub.ask("wales", MessageKind.VALUES, answers=hub.first_round())["masked"])
+    assert words[0] == words[1]
+
+
+def test_other_numbers_of_the_same_snapshot_make_another_session(four: Nations) -> None:
+    """A file changed without a trace, a new key secret, another expression in the catalogue: the masks are others."""
+    hub = Hub(four, "SELECT sex, count(*) FROM together WHERE region = 'N' GROUP BY sex")
+    answers = hub.first_round()
+    joint = four.nodes["england"].joint
+    kept = dict(joint._kept)
+    try:
+        for key, share in kept.items():
+            joint._kept[key] = replace(share, keys=share.keys + 1)
+        with pytest.raises(NodeUnavailable) as changed:
+            hub.ask("england", MessageKind.KEYS, answers=answers)
+    finally:
+        joint.forget()
+    assert changed.value.reason is Unavailability.CHANGED
+
+
+def test_a_hub_is_no_node_of_a_roster(four: Nations) -> None:
+    hub = Hub(four, SQL)
+    seat = {"node": "hub"}
+    wire = four.hub.wire
+    seat |= {"signing_key": four.hub.signing_key.public_x, "exchange_key": wire.exchange_key.public}
+    seats = sorted([*hub.body["roster"]["seats"], seat], key=lambda each: each["node"])
+    found = hub.refused("england", MessageKind.ELIGIBILITY, roster={"seats": seats})
+    assert found == "joint_roster_has_hub"
 
 
 def test_a_roster_is_of_nodes_that_know_each_other(four: Nations) -> None:
