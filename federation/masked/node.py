@@ -7,7 +7,6 @@ for the first node of the roster; then its counts under masks, to which the firs
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import hmac
 from collections.abc import Mapping
@@ -33,7 +32,6 @@ from federation.state.errors import RosterTaken
 from federation.state.releases import get_release
 from federation.wire.channel import Declined, Handler, MessageKind, Sender, Unavailability
 from policies.cell_question import CellQuestion
-from policies.joint_cells import joint_cells_asked, population
 from policies.protect import NoiseKey, ProtectError
 from policies.protect.joint import Share, eligible, joint_noise, why_not_joint
 
@@ -200,27 +198,27 @@ class JointNode:
         action: AuditAction,
     ) -> None:
         now, roster = self._node.clock(), session.roster.digest
-        cells = joint_cells_asked(question.asked.query, self._node.catalogue, may)
         details: dict[Detail, DetailValue] = {
             Detail.REQUEST: question.request,
             Detail.ROSTER: roster,
             Detail.SESSION: session.digest,
-            Detail.CELLS: len(cells),
+            Detail.CELLS: int(may.sum()),
         }
         event = AuditEvent(question.asked.principal.subject, action, answer.release, now, details)
         try:
             with self._node.database.write() as transaction:
-                joint.give(transaction, action, answer.release, cells, answer.snapshot, roster, now, event)
+                joint.give(transaction, action, answer.release, answer.snapshot, roster, now, event)
         except RosterTaken as error:
             raise Declined(Unavailability.REFUSED, error.code) from None
 
     # ---- what it knows -----------------------------------------------------------------------------------
 
     def _terms(self, asked: Asked, counts: int) -> Terms:
+        document = self._node.catalogue.datasets[asked.query.dataset].document
         fingerprint = hmac.new(self._noise.secret, _FINGERPRINT, hashlib.sha256).hexdigest()
         return Terms(
             question=CellQuestion.of(asked.query).digest(self._node.catalogue.datasets[asked.query.dataset]),
-            population=population(asked.query, self._node.catalogue),
+            population=(document.series, document.reference_period, document.unit.name),
             profile=document_digest(asked.profile),
             noise=fingerprint,
             key_epoch=self._noise.epoch,
@@ -244,6 +242,6 @@ class JointNode:
                     for position, text in enumerate(sealed)
                 ]
             )
-        except (MaskError, binascii.Error):
+        except (MaskError, ValueError):
             raise Declined(Unavailability.REFUSED, "joint_keys_unreadable") from None
         return joint_noise(keys, given.question.asked.profile, self._noise)

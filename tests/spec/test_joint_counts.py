@@ -117,7 +117,7 @@ def test_a_count_that_one_holder_alone_hides_is_not_given() -> None:
 
 
 def test_the_order_of_the_question_changes_no_place() -> None:
-    """Else one node's words for two orders would be other numbers under the same masks, and differ by its own numbers."""
+    """Else words for two orders would be other numbers under the same masks, and differ by one node's own."""
     rows = people(3, [1, 2, 3, 4, 5, 6, 7, 8])
     areas, backwards = [["E1"], ["E2"], ["E3", "W1"]], [["E3", "W1"], ["E1"], ["E2"]]
     one = count_people([axis("area", areas), axis("sex")])

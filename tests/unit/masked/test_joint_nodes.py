@@ -124,8 +124,8 @@ def test_a_question_asked_again_has_the_same_digits(four: Nations) -> None:
     assert rows(four, SQL) == rows(four, SQL)
 
 
-def test_a_cell_is_never_asked_with_other_nodes(four: Nations) -> None:
-    """All four less three would be the fourth. The same cell in other words, or beside others, is the same cell."""
+def test_no_cell_is_asked_with_other_nodes(four: Nations) -> None:
+    """All four less three would be the fourth, also where three are asked for the parts that make up the whole."""
     rows(four, "SELECT sex, count(*) FROM together GROUP BY sex")
     three = tuple(node for node in NODES if node != "wales")
     for sql in (
@@ -133,6 +133,7 @@ def test_a_cell_is_never_asked_with_other_nodes(four: Nations) -> None:
         "SELECT sex AS s, count(*) AS k FROM together WHERE 1 = 1 AND age >= 16 GROUP BY sex",
         "SELECT count(*) FROM together WHERE sex = 'F'",
         "SELECT count(*) FILTER (WHERE sex = 'F') FROM together",
+        "SELECT sex, region, count(*) FROM together GROUP BY sex, region",
     ):
         hub = Hub(four, sql, three)
         answers = hub.first_round()
@@ -140,7 +141,7 @@ def test_a_cell_is_never_asked_with_other_nodes(four: Nations) -> None:
             assert hub.refused(node, MessageKind.KEYS, answers=answers) == "joint_roster_taken"
 
 
-def test_a_cell_that_was_given_is_bound_even_if_the_hub_leaves_out_a_round(four: Nations) -> None:
+def test_what_was_given_is_bound_even_if_the_hub_leaves_out_a_round(four: Nations) -> None:
     sql = "SELECT count(*) FROM together WHERE age = 40"
     hub = Hub(four, sql)
     hub.ask("wales", MessageKind.VALUES, answers=hub.first_round())
