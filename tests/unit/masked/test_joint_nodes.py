@@ -250,6 +250,8 @@ def test_a_hub_asks_only_for_bodies_that_the_node_lets_it_speak_for(four: Nation
     hub = Hub(four, SQL, body="effshire")
     assert hub.refused("wales", MessageKind.ELIGIBILITY) == "asks_for_no_such_body"
     assert hub.refused("wales", MessageKind.CELLS) == "message_unreadable"
+    del hub.body["roster"]
+    assert hub.refused("wales", MessageKind.CELLS) == "asks_for_no_such_body"
 
 
 def test_without_a_standing_rule_a_person_decides_and_is_told_who_counts_together(four: Nations) -> None:
