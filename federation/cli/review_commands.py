@@ -120,6 +120,7 @@ def _show(request: Request, *, as_json: bool) -> None:
             "purpose": view["purpose"],
             "agreement": view["agreement"],
             "data of": view["datasets"],
+            "counted by": view["jointly_with"],
             "parameters": view["parameters"],
             "can be run": f"until {_moment(view['valid_until'])}"
             if view["usable"]

@@ -17,7 +17,7 @@ from policies.cells import ProtectedCells, Status
 from policies.plan import CellQuery
 from policies.protect import ProtectError, ProtectFault, cells_of
 from policies.protect.grid import check_grid
-from policies.protect.joint import Share
+from policies.protect.joint import Share, by_atom
 
 KEPT = 4
 
@@ -42,7 +42,7 @@ class JointHolder:
         if grid.size > profile.limits.dense_cells:
             raise ProtectError(ProtectFault.PLAN, "more cells than the profile shows one by one")
         shown = np.full(grid.size, Status.PUBLISHED, dtype=np.int8)
-        parts = np.split(share.publishes, len(query.atoms))
+        parts = by_atom(query, share.publishes)
         found = {
             atom.column: (pa.array(part.astype(np.int64)), shown, part)
             for atom, part in zip(query.atoms, parts, strict=True)

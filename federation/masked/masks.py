@@ -10,6 +10,8 @@ The same session, cells and purpose give the same masks, so a message that is as
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -37,6 +39,7 @@ class Purpose(StrEnum):
     KEYS = "keys"
     SEALED_KEYS = "sealed keys"
     VALUES = "values"
+    COMMITMENT = "commitment"
 
 
 class MaskError(Exception):
@@ -106,6 +109,26 @@ class Seat:
         except ValueError:
             raise MaskError("an exchange key of the roster is not one") from None
         return HKDF(SHA256(), 32, salt=self.binding, info="\0".join(info).encode()).derive(secret)
+
+
+def commitment(own: ExchangeKey, context: bytes, *vectors: npt.NDArray[np.int64]) -> str:
+    """What binds a node to its numbers in one ``context`` and shows them to nobody: HMAC-SHA256 with a key of its own.
+
+    Other numbers have another one, and it is part of the session. So masks never cover other numbers than before,
+    though data changed behind the same snapshot, or a secret or an expression of the catalogue under the same data.
+
+    >>> key = ExchangeKey.generate()
+    >>> one, same, other = (commitment(key, b"x", np.array([n])) for n in (1, 1, 2))
+    >>> one == same, one == other
+    (True, False)
+    """
+    info = f"federation-masked/1\0{Purpose.COMMITMENT}".encode()
+    # With its own public key a node shares a secret with itself alone.
+    secret = HKDF(SHA256(), 32, salt=None, info=info).derive(own.shared_secret(own.public))
+    found = hmac.new(secret, hashlib.sha256(context).digest(), hashlib.sha256)
+    for vector in vectors:
+        found.update(vector.size.to_bytes(8, "little") + vector.astype("<i8").tobytes())
+    return f"sha256:{found.hexdigest()}"
 
 
 def unmasked(parts: Sequence[Words]) -> npt.NDArray[np.int64]:

@@ -7,7 +7,6 @@ for the first node of the roster; then its counts under masks, to which the firs
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import hmac
 from collections.abc import Mapping
@@ -21,8 +20,9 @@ from pydantic import ValidationError
 from catalogue.digests import document_digest
 from catalogue.fragment import SourceError
 from federation.audit.events import AuditAction, AuditEvent, Detail, DetailValue
+from federation.client.digest import canonical_json
 from federation.holders.messages import JointQuestion, MessageUnreadable, read_joint
-from federation.masked.masks import MaskError, Purpose, Seat, unmasked
+from federation.masked.masks import MaskError, Purpose, Seat, commitment, unmasked
 from federation.masked.session import EligibilityAnswer, Roster, Session, SessionError, Terms
 from federation.service.asked import Asked, finished, understood, usable_request
 from federation.service.errors import ServiceError
@@ -32,7 +32,6 @@ from federation.state.errors import RosterTaken
 from federation.state.releases import get_release
 from federation.wire.channel import Declined, Handler, MessageKind, Sender, Unavailability
 from policies.cell_question import CellQuestion
-from policies.joint_cells import joint_cells_asked, population
 from policies.protect import NoiseKey, ProtectError
 from policies.protect.joint import Share, eligible, joint_noise, why_not_joint
 
@@ -87,11 +86,13 @@ class JointNode:
             release = get_release(session, run.release)
         snapshot = release.snapshots[asked.query.dataset]
         share = self._share(asked, snapshot, sender)
+        terms = self._terms(asked, share.publishes.size)
         answer = EligibilityAnswer.of(
             self._node.settings.node,
             question.roster,
-            self._terms(asked, share.publishes.size),
+            terms,
             snapshot,
+            self._commitment(terms, share),
             release.id,
             share.publishes,
         )
@@ -120,6 +121,9 @@ class JointNode:
         except MessageUnreadable as error:
             raise Declined(Unavailability.REFUSED, error.code) from None
         roster = self._roster(message)
+        if sender.node in {seat.node for seat in roster.seats}:
+            # It would learn from the total what the others have, and as the first of them the noise too.
+            raise Declined(Unavailability.REFUSED, "joint_roster_has_hub")
         nodes = tuple(seat.node for seat in roster.seats)
         asked = understood(self._node, sender, message, nodes)
         if why_not_joint(asked.query, asked.profile) is not None:
@@ -158,6 +162,8 @@ class JointNode:
         share = self._share(question.asked, answer.snapshot, sender)
         if not np.array_equal(answer.mask, share.publishes):
             raise Declined(Unavailability.REFUSED, "joint_answer_not_own")
+        if answer.share != self._commitment(answer.terms, share):
+            raise Declined(Unavailability.CHANGED)
         may = eligible(session.publishes, exact=question.asked.profile.cell_keys is None)
         self._record(question, session, answer, may, action)
         seat = Seat(self._node.wire.exchange_key, question.roster.exchange_keys, position, session.binding)
@@ -192,32 +198,36 @@ class JointNode:
         action: AuditAction,
     ) -> None:
         now, roster = self._node.clock(), session.roster.digest
-        cells = joint_cells_asked(question.asked.query, self._node.catalogue, may)
         details: dict[Detail, DetailValue] = {
             Detail.REQUEST: question.request,
             Detail.ROSTER: roster,
             Detail.SESSION: session.digest,
-            Detail.CELLS: len(cells),
+            Detail.CELLS: int(may.sum()),
         }
         event = AuditEvent(question.asked.principal.subject, action, answer.release, now, details)
         try:
             with self._node.database.write() as transaction:
-                joint.give(transaction, action, answer.release, cells, answer.snapshot, roster, now, event)
+                joint.give(transaction, action, answer.release, answer.snapshot, roster, now, event)
         except RosterTaken as error:
             raise Declined(Unavailability.REFUSED, error.code) from None
 
     # ---- what it knows -----------------------------------------------------------------------------------
 
     def _terms(self, asked: Asked, counts: int) -> Terms:
+        document = self._node.catalogue.datasets[asked.query.dataset].document
         fingerprint = hmac.new(self._noise.secret, _FINGERPRINT, hashlib.sha256).hexdigest()
         return Terms(
             question=CellQuestion.of(asked.query).digest(self._node.catalogue.datasets[asked.query.dataset]),
-            population=population(asked.query, self._node.catalogue),
+            population=(document.series, document.reference_period, document.unit.name),
             profile=document_digest(asked.profile),
             noise=fingerprint,
             key_epoch=self._noise.epoch,
             counts=counts,
         )
+
+    def _commitment(self, terms: Terms, share: Share) -> str:
+        context = canonical_json({"terms": terms.model_dump(mode="json"), "snapshot": share.snapshot})
+        return commitment(self._node.wire.exchange_key, context, share.counts, share.keys)
 
     def _joint_noise(self, given: _Given) -> npt.NDArray[np.int64]:
         """The noise of the joint keys, which this node alone learns, and only as their sum."""
@@ -232,6 +242,6 @@ class JointNode:
                     for position, text in enumerate(sealed)
                 ]
             )
-        except (MaskError, binascii.Error):
+        except (MaskError, ValueError):
             raise Declined(Unavailability.REFUSED, "joint_keys_unreadable") from None
         return joint_noise(keys, given.question.asked.profile, self._noise)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
@@ -104,23 +103,38 @@ class Terms(Part):
 
 class EligibilityAnswer(Part):
     """Round A: where a node by itself would publish, of which snapshot, for which roster. ``publishes`` has one bit a
-    count, packed, in base64; ``release`` is the release at the node that holds the same as a table."""
+    count, packed, in base64; ``share`` binds the node to its counts and keys (``masks.commitment``); ``release`` is the
+    release at the node that holds the same bits as a table."""
 
     format: Literal["federation-joint/1"] = "federation-joint/1"
     node: str
     roster: Digest
     terms: Terms
     snapshot: str
+    share: Digest
     release: str
     publishes: str
 
     @classmethod
     def of(
-        cls, node: str, roster: Roster, terms: Terms, snapshot: str, release: str, publishes: Mask
+        cls,
+        node: str,
+        roster: Roster,
+        terms: Terms,
+        snapshot: str,
+        share: str,
+        release: str,
+        publishes: Mask,
     ) -> EligibilityAnswer:
         bits = base64.b64encode(np.packbits(publishes).tobytes()).decode()
         return cls(
-            node=node, roster=roster.digest, terms=terms, snapshot=snapshot, release=release, publishes=bits
+            node=node,
+            roster=roster.digest,
+            terms=terms,
+            snapshot=snapshot,
+            share=share,
+            release=release,
+            publishes=bits,
         )
 
     @property
@@ -128,10 +142,10 @@ class EligibilityAnswer(Part):
         """Raises SessionError where there are not as many bits as counts."""
         try:
             packed = np.frombuffer(base64.b64decode(self.publishes, validate=True), dtype=np.uint8)
-        except binascii.Error:
-            raise SessionError("joint_answer_unreadable") from None
+        except ValueError:
+            raise SessionError("joint_answer_unreadable", self.node) from None
         if packed.size != -(-self.terms.counts // 8):
-            raise SessionError("joint_answer_unreadable")
+            raise SessionError("joint_answer_unreadable", self.node)
         return np.unpackbits(packed, count=self.terms.counts).astype(np.bool_)
 
     def signed(self, key: SigningKey) -> str:
@@ -149,7 +163,8 @@ class Session(Part):
         """The session that signed answers make.
 
         Raises:
-            SessionError: an answer is missing, not signed by its node, for another roster, or on other terms.
+            SessionError: an answer is missing, unreadable, not signed by its node, for another roster, or on other
+                terms.
         """
         if len(signed) != len(roster.seats):
             raise SessionError("joint_answers_missing")
@@ -159,7 +174,9 @@ class Session(Part):
                 raise SessionError("joint_answer_of_another_roster", seat.node)
             if answer.terms != answers[0].terms:
                 raise SessionError("joint_terms_differ", seat.node)
-        return cls(roster=roster, answers=answers)
+        session = cls(roster=roster, answers=answers)
+        session.publishes  # noqa: B018 - raises here, where it is expected, and not later
+        return session
 
     @property
     def terms(self) -> Terms:
@@ -175,7 +192,7 @@ class Session(Part):
 
     @property
     def digest(self) -> str:
-        """Over roster, terms, snapshots and what everybody would publish, and so over the cells that are given.
+        """Over roster, terms, snapshots, shares and what everybody would publish, and so over the cells that are given.
 
         The releases' ids are left out: a question that is asked again is the same session, with the same masks.
         """
@@ -196,7 +213,7 @@ def _opened(signed: str, seat: Seated) -> EligibilityAnswer:
         if opened.headers().get("typ") != ANSWER_TYPE:
             raise SessionError("joint_answer_not_signed", seat.node)
         return EligibilityAnswer.model_validate(json.loads(opened.payload))
-    except (JoseError, ValueError, TypeError, ValidationError):
+    except (JoseError, ValueError, TypeError, ValidationError, RecursionError):
         raise SessionError("joint_answer_not_signed", seat.node) from None
 
 

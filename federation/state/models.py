@@ -189,12 +189,11 @@ class LedgerEntry(Base):
     created_at: Mapped[datetime]
 
 
-class JointCell(Base):
-    """A joint count that this node takes part in: once and for all with these nodes, on this snapshot. Append-only."""
+class JointRoster(Base):
+    """The nodes with which this one counts jointly what a snapshot holds: once and for all. Append-only."""
 
-    __tablename__ = "joint_cells"
+    __tablename__ = "joint_rosters"
 
-    cell: Mapped[str] = mapped_column(String(64), primary_key=True)
     snapshot: Mapped[str] = mapped_column(String(255), primary_key=True)
     roster: Mapped[str] = mapped_column(Digest)
     created_at: Mapped[datetime]

@@ -6,14 +6,15 @@ Wooton 2005), provided that the noise does not depend on the count itself. In a 
 counts; so a count that is certainly in that row can be perturbed by whoever knows the joint key and the noise secret,
 without knowing the count.
 
-Vectors have one number for each cell of the dense grid and each atom of the query: atom after atom.
+Vectors have one number for each cell and each atom of the query, in ``joint_order``: the same however the question was
+put, so that what one holder gives for a place is always about the same people.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import NoReturn
+from typing import NoReturn, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -32,6 +33,7 @@ from policies.protect.rules import NoiseKey, Rules, ptable_of
 
 Integers = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
+T = TypeVar("T", bound=np.generic)
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,27 @@ def why_not_joint(query: CellQuery, profile: Profile) -> str | None:
     return None
 
 
+def joint_order(query: CellQuery) -> Integers:
+    """For each joint count its place in the dense grids of the atoms, one after the other.
+
+    Blocks and atoms stay as they are; axes come by the names of their dimensions, and parts by their leaves. Questions
+    of one digest (``CellQuestion.digest``) so have the same order, though keys were named in another one, or a
+    jurisdiction put areas together at one holder and not at the other. Raises ProtectError.
+    """
+    grid = check_grid(query)
+    found = []
+    for block, where, shape in zip(query.blocks, grid.slices(), grid.shapes, strict=True):
+        places = np.arange(where.start, where.stop, dtype=np.int64).reshape(shape)
+        axes = sorted(range(len(block.axes)), key=lambda n: block.axes[n].dimension)
+        places = places.transpose(axes)
+        for position, axis in enumerate(axes):
+            masks = [part.mask for part in block.axes[axis].parts]
+            places = places.take(sorted(range(len(masks)), key=masks.__getitem__), axis=position)
+        found.append(places.ravel())
+    cells = np.concatenate(found)
+    return np.concatenate([cells + atom * grid.size for atom in range(len(query.atoms))])
+
+
 def share_of(query: CellQuery, raw: RawCells, profile: Profile, noise: NoiseKey) -> Share:
     """This holder's part of a joint count. Raises ProtectError for a query that ``why_not_joint`` objects to."""
     objection = why_not_joint(query, profile)
@@ -87,7 +110,23 @@ def share_of(query: CellQuery, raw: RawCells, profile: Profile, noise: NoiseKey)
         counts.append(cells.integers(f"{statistic.id}_n"))
         keys.append(cells.integers(f"{statistic.id}_key"))
         publishes.append(~alone.hidden & (alone.contributors.n > 0) & ~impossible)
-    return Share(np.concatenate(counts), np.concatenate(keys), np.concatenate(publishes), raw.snapshot)
+    order = joint_order(query)
+    return Share(
+        np.concatenate(counts)[order],
+        np.concatenate(keys)[order],
+        np.concatenate(publishes)[order],
+        raw.snapshot,
+    )
+
+
+def by_atom(query: CellQuery, values: npt.NDArray[T]) -> list[npt.NDArray[T]]:
+    """A vector taken apart: for each atom the values of the dense grid. Raises ProtectError."""
+    order = joint_order(query)
+    if values.shape != order.shape:
+        raise ProtectError(ProtectFault.SOURCE, "joint counts and grid have different sizes")
+    dense = np.empty_like(values)
+    dense[order] = values
+    return np.split(dense, len(query.atoms))
 
 
 def eligible(publishes: Sequence[Mask], *, exact: bool) -> Mask:
@@ -126,16 +165,14 @@ def joint_cells(
     ``perturbed`` needs to be right only where ``may`` holds. Raises ProtectError.
     """
     grid = check_grid(query)
-    if perturbed.size != grid.size * len(query.atoms) or may.size != perturbed.size:
-        raise ProtectError(ProtectFault.SOURCE, "joint counts and grid have different sizes")
+    parts = zip(query.atoms, by_atom(query, perturbed), by_atom(query, may), strict=True)
     # The noise is in the counts already: the key has no part in rounding and hiding.
     rules = Rules.of(profile, NoiseKey(bytes(32), 1), ptable_of(profile))
     shown: dict[str, Protected] = {}
-    for position, atom in enumerate(query.atoms):
-        part = slice(position * grid.size, (position + 1) * grid.size)
+    for atom, counts, given in parts:
         impossible = structural(query, atom, grid)
-        values = np.where(impossible, 0, rules.rounded(np.where(may[part], perturbed[part], 0)))
-        withheld = ~may[part] | (perturbed[part] < profile.frequency.minimum_frequency)
+        values = np.where(impossible, 0, rules.rounded(np.where(given, counts, 0)))
+        withheld = ~given | (counts < profile.frequency.minimum_frequency)
         if not rules.publishes_zeros:
             withheld |= values == 0
         status = np.where(withheld & ~impossible, Status.CONFIDENTIAL, Status.PUBLISHED).astype(np.int8)

@@ -34,7 +34,7 @@ def blocks(question: str) -> dict[str, str]:
     with tempfile.TemporaryDirectory() as folder:
         generate(2_000, Path(folder), seed=1)
         connector = DuckDBConnector(FileSource(Path(folder)), threads=1)
-        explanation = explain(plan, lambda fragment: ";\n\n".join(connector.explain(fragment)))
+        explanation = explain(plan, lambda query: (";\n\n".join(connector.explain(query.fragment)),))
         connector.close()
     return {
         "asked": question,

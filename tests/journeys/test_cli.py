@@ -20,7 +20,19 @@ from federation.cli.main import run
 from federation.client import FederationError
 from federation.client.request import Request
 from federation.client.transport import Transport
-from tests.support.node import CUSTODIAN_SQL, FILES, SECRET, STANDING_SQL, Running, running, write_node
+from federation.identity.principal import NodeRole, Principal
+from federation.service import requests
+from federation.service.questions import Ask
+from tests.support.node import (
+    CUSTODIAN_SQL,
+    FILES,
+    PURPOSE,
+    SECRET,
+    STANDING_SQL,
+    Running,
+    running,
+    write_node,
+)
 
 
 @dataclass(frozen=True)
@@ -269,6 +281,16 @@ def test_a_full_disk_leaves_the_earlier_file(
 
 
 # deciding
+
+
+def test_a_reviewer_is_told_who_counts_together(federation: Type, node: Running) -> None:
+    pat = Principal("pat", "Pat", "greater_ay", frozenset({NodeRole.ANALYST}))
+    asked = Ask(CUSTODIAN_SQL, "planning", PURPOSE, jointly_with=("east", "test_node", "west"))
+    request = requests.submit(node.node, pat, asked).request
+    listed = " ".join(federation("requests", "--state", "submitted", person="olu").out.split())
+    assert "Counted jointly by east, test_node, west" in listed
+    assert "counted by  east, test_node, west" in federation("requests", request, person="olu").out
+    assert federation("refuse", request, "--reason", "not with these", person="olu").code == 0
 
 
 def test_a_question_waits_is_reviewed_approved_run_and_revoked(federation: Type) -> None:

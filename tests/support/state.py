@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from federation.audit.events import AuditAction, AuditEvent
-from federation.state import requests, runs
+from federation.state import joint, requests, runs
 from federation.state.authority import Officer
 from federation.state.changes import IdKind, new_id
 from federation.state.models import Request
@@ -97,3 +97,14 @@ def cell_query(**changes: object) -> CellQueryRecord:
         "cells_digest": "sha256:" + "f" * 64,
     }
     return CellQueryRecord(**(fields | changes))
+
+
+def joint_given(
+    session: Session,
+    snapshot: str,
+    roster: str,
+    action: AuditAction = AuditAction.JOINT_KEYS_GIVEN,
+    recorded_as: AuditAction | None = None,
+) -> None:
+    """Keys or values of a joint count, recorded as given."""
+    joint.give(session, action, "rel_1", snapshot, roster, NOW, event(recorded_as or action, "rel_1"))

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pyarrow as pa
@@ -16,8 +17,8 @@ from federation.audit.events import AuditAction
 from federation.release.files import ReleaseStore
 from federation.state import releases, runs
 from federation.state.database import Database
-from federation.state.errors import LeaseLost, StateConflict, TransitionNotAllowed
-from tests.support.state import ANN, LEASE, NOW, approve, cell_query, event, new_release
+from federation.state.errors import LeaseLost, RosterTaken, StateConflict, TransitionNotAllowed
+from tests.support.state import ANN, LEASE, NOW, approve, cell_query, event, joint_given, new_release
 
 STEPS = (
     "before_claim",
@@ -90,6 +91,17 @@ def decide(root: Path, *request_ids: str) -> None:
         say(request_id)
 
 
+def join(root: Path, roster: str, *snapshots: str) -> None:
+    """Count each snapshot with ``roster``; print the numbers of those for which no other roster was first."""
+    database = Database.open(root / "state.sqlite")
+    ready()
+    for number, snapshot in enumerate(snapshots):
+        with suppress(RosterTaken):
+            with database.write() as session:
+                joint_given(session, snapshot, roster)
+            say(str(number))
+
+
 def say(line: str) -> None:
     sys.stdout.write(f"{line}\n")
     sys.stdout.flush()
@@ -103,4 +115,4 @@ def ready() -> None:
 
 if __name__ == "__main__":
     command, root, *rest = sys.argv[1:]
-    {"work": work, "claim": claim_any, "decide": decide}[command](Path(root), *rest)  # type: ignore[operator]
+    {"work": work, "claim": claim_any, "decide": decide, "join": join}[command](Path(root), *rest)  # type: ignore[operator]

@@ -20,6 +20,9 @@ from federation.client.verify import (
     table_of_csv,
     verify_statement,
 )
+from federation.identity.principal import NodeRole, Principal
+from federation.service import requests
+from federation.service.questions import Ask
 from tests.support.node import BOTH_SQL, CUSTODIAN_SQL, PURPOSE, STANDING_SQL, Running
 
 ASK = {"sql": STANDING_SQL, "agreement": "planning", "purpose": PURPOSE}
@@ -53,6 +56,17 @@ def test_a_standing_rule_decides_at_once_and_is_named(node: Running) -> None:
     assert request["state"] == "approved"
     (decision,) = request["decisions"]
     assert (decision["kind"], decision["decided_by"]) == ("standing_rule", "people_by_region")
+
+
+def test_a_request_says_who_counts_it_jointly(node: Running) -> None:
+    assert ask(node)["jointly_with"] == []
+    pat = Principal("pat", "Pat", "greater_ay", frozenset({NodeRole.ANALYST}))
+    asked = Ask(CUSTODIAN_SQL, "planning", PURPOSE, jointly_with=("east", "test_node", "west"))
+    request = requests.submit(node.node, pat, asked).request
+    with node.http("olu") as http:
+        shown = http.get(f"/v1/requests/{request}").json()
+    assert shown["jointly_with"] == ["east", "test_node", "west"]
+    assert "Counted jointly by east, test_node, west" in shown["question"]
 
 
 def test_the_same_key_and_request_are_answered_once(node: Running) -> None:

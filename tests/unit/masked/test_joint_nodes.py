@@ -8,6 +8,7 @@ import json
 import threading
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -123,8 +124,8 @@ def test_a_question_asked_again_has_the_same_digits(four: Nations) -> None:
     assert rows(four, SQL) == rows(four, SQL)
 
 
-def test_a_cell_is_never_asked_with_other_nodes(four: Nations) -> None:
-    """All four less three would be the fourth. The same cell in other words, or beside others, is the same cell."""
+def test_no_cell_is_asked_with_other_nodes(four: Nations) -> None:
+    """All four less three would be the fourth, also where three are asked for the parts that make up the whole."""
     rows(four, "SELECT sex, count(*) FROM together GROUP BY sex")
     three = tuple(node for node in NODES if node != "wales")
     for sql in (
@@ -132,6 +133,7 @@ def test_a_cell_is_never_asked_with_other_nodes(four: Nations) -> None:
         "SELECT sex AS s, count(*) AS k FROM together WHERE 1 = 1 AND age >= 16 GROUP BY sex",
         "SELECT count(*) FROM together WHERE sex = 'F'",
         "SELECT count(*) FILTER (WHERE sex = 'F') FROM together",
+        "SELECT sex, region, count(*) FROM together GROUP BY sex, region",
     ):
         hub = Hub(four, sql, three)
         answers = hub.first_round()
@@ -139,7 +141,7 @@ def test_a_cell_is_never_asked_with_other_nodes(four: Nations) -> None:
             assert hub.refused(node, MessageKind.KEYS, answers=answers) == "joint_roster_taken"
 
 
-def test_a_cell_that_was_given_is_bound_even_if_the_hub_leaves_out_a_round(four: Nations) -> None:
+def test_what_was_given_is_bound_even_if_the_hub_leaves_out_a_round(four: Nations) -> None:
     sql = "SELECT count(*) FROM together WHERE age = 40"
     hub = Hub(four, sql)
     hub.ask("wales", MessageKind.VALUES, answers=hub.first_round())
@@ -179,6 +181,41 @@ def test_keys_that_a_hub_exchanged_are_unreadable(four: Nations) -> None:
     assert "masked" in hub.ask("england", MessageKind.VALUES, answers=answers, sealed=sealed)
 
 
+def test_no_wording_gets_other_numbers_under_the_same_masks(four: Nations) -> None:
+    """The order of groups is no part of a question: whoever could change it would read differences of one node's."""
+    words = []
+    for keys in ("sex, area", "area, sex"):
+        hub = Hub(four, f"SELECT {keys}, count(*) FROM together GROUP BY {keys}")
+        words.append(hub.ask("wales", MessageKind.VALUES, answers=hub.first_round())["masked"])
+    assert words[0] == words[1]
+
+
+def test_other_numbers_of_the_same_snapshot_make_another_session(four: Nations) -> None:
+    """A file changed without a trace, a new key secret, another expression in the catalogue: the masks are others."""
+    hub = Hub(four, "SELECT sex, count(*) FROM together WHERE region = 'N' GROUP BY sex")
+    answers = hub.first_round()
+    joint = four.nodes["england"].joint
+    kept = dict(joint._kept)
+    try:
+        for key, share in kept.items():
+            joint._kept[key] = replace(share, keys=share.keys + 1)
+        with pytest.raises(NodeUnavailable) as changed:
+            hub.ask("england", MessageKind.KEYS, answers=answers)
+    finally:
+        joint.forget()
+    assert changed.value.reason is Unavailability.CHANGED
+
+
+def test_a_hub_is_no_node_of_a_roster(four: Nations) -> None:
+    hub = Hub(four, SQL)
+    seat = {"node": "hub"}
+    wire = four.hub.wire
+    seat |= {"signing_key": four.hub.signing_key.public_x, "exchange_key": wire.exchange_key.public}
+    seats = sorted([*hub.body["roster"]["seats"], seat], key=lambda each: each["node"])
+    found = hub.refused("england", MessageKind.ELIGIBILITY, roster={"seats": seats})
+    assert found == "joint_roster_has_hub"
+
+
 def test_a_roster_is_of_nodes_that_know_each_other(four: Nations) -> None:
     hub = Hub(four, SQL)
     stranger = copy.deepcopy(hub.body["roster"])
@@ -213,6 +250,8 @@ def test_a_hub_asks_only_for_bodies_that_the_node_lets_it_speak_for(four: Nation
     hub = Hub(four, SQL, body="effshire")
     assert hub.refused("wales", MessageKind.ELIGIBILITY) == "asks_for_no_such_body"
     assert hub.refused("wales", MessageKind.CELLS) == "message_unreadable"
+    del hub.body["roster"]
+    assert hub.refused("wales", MessageKind.CELLS) == "asks_for_no_such_body"
 
 
 def test_without_a_standing_rule_a_person_decides_and_is_told_who_counts_together(four: Nations) -> None:

@@ -10,6 +10,7 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 
 from federation.audit.chain import head, verify_chain
 from federation.audit.events import AuditAction
@@ -18,14 +19,26 @@ from federation.state.database import Database
 from federation.state.errors import (
     LeaseLost,
     PartitionsExhausted,
+    RosterTaken,
     StateConflict,
+    StateError,
     StateUnavailable,
     TransitionNotAllowed,
 )
 from federation.state.lifecycle import RequestState, RunState
 from federation.state.schema import METADATA
 from tests.support import postgresql
-from tests.support.state import NOW, approve, cell_query, claim, event, new_release, queued, submitted
+from tests.support.state import (
+    NOW,
+    approve,
+    cell_query,
+    claim,
+    event,
+    joint_given,
+    new_release,
+    queued,
+    submitted,
+)
 
 pytest.importorskip("psycopg")
 pytestmark = pytest.mark.slow
@@ -143,4 +156,29 @@ def test_triggers_refuse_changes(server: Database, statement: str) -> None:
         session.execute(text(statement))
     with server.read() as session:
         assert head(session).sequence == length
+        assert verify_chain(session).whole
+
+
+def test_of_several_rosters_one_is_heard_and_stays(server: Database) -> None:
+    rosters = iter(["a", "b", "c", "d"])
+
+    def give() -> str:
+        roster = next(rosters)
+        with server.write() as session:
+            joint_given(session, "contested", roster)
+        return roster
+
+    results = at_once(give)
+    assert results.count(RosterTaken) == 3
+    (first,) = [result for result in results if isinstance(result, str)]
+    with server.write() as session:
+        joint_given(session, "contested", first)
+    for statement in (
+        "update joint_rosters set roster = 'x'",
+        "delete from joint_rosters",
+        "truncate joint_rosters",
+    ):
+        with pytest.raises((StateError, DBAPIError)), server.write() as session:
+            session.execute(text(statement))
+    with server.read() as session:
         assert verify_chain(session).whole
