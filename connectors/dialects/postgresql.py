@@ -145,6 +145,10 @@ class Rewriter:
             return self._type(tree.this)
         if isinstance(tree, exp.Try):
             return self._computed(tree)[0].type
+        if isinstance(tree, exp.Case):  # a guarded cast that is read on
+            return self._type(tree.args["ifs"][0].args["true"])
+        if isinstance(tree, exp.Cast) and tree.to.this == exp.DType.BIGINT:
+            return ColumnType(TypeKind.INTEGER, 19)
         if not isinstance(tree, exp.Column):
             return None
         relation = self._relation(tree)
