@@ -108,6 +108,7 @@ class Rewriter:
     columns: Columns
     computed: Mapping[tuple[str, str], Computed]
     hoisted: list[CTE] = field(default_factory=list)
+    passes: int = 0
 
     def rewrite(self, tree: exp.Expr) -> tuple[exp.Expr, list[CTE]]:
         """The tree, and the common tables that it reads beside the program's own, in order."""
@@ -240,7 +241,8 @@ class Rewriter:
 
     def _two_passes(self, select: exp.Select) -> None:
         """Replace a grouping that asks for the k largest values by one over its first pass and its second."""
-        name = f"first{len(self.hoisted)}_{id(select) % 10**6}"
+        name = f"first{self.passes}"
+        self.passes += 1
         from_ = select.args["from_"].this
         if isinstance(from_, exp.Subquery) and not isinstance(from_.this.args["from_"].this, exp.Table):
             rows = f"{name}_rows"  # grouped already: that is done once

@@ -124,7 +124,7 @@ def test_duckdb_and_postgresql_give_the_same_raw_cells(
     duckdb.write(**tables)
 
     @settings(
-        max_examples=25,
+        max_examples=12,
         deadline=None,
         suppress_health_check=list(HealthCheck),
         derandomize=True,

@@ -78,7 +78,7 @@ def test_every_engine_gives_the_same_protected_cells(
             seen.update(Status(value) for name, value in row.items() if name[0] == "s" and name[1:].isdigit())
 
     @settings(
-        max_examples=25,
+        max_examples=15,
         deadline=None,
         suppress_health_check=list(HealthCheck),
         derandomize=True,
