@@ -175,6 +175,26 @@ def test_numbers_that_read_differently(
     assert run(market, total("x")).cells["s_sum"].to_pylist() == [Decimal(expected)]
 
 
+def test_a_nan_that_comes_later_counts_as_no_number(market: PostgreSQLMarket) -> None:
+    """Whether a column holds one is asked once for each state of its table, and of views never."""
+    people(market)
+    market.server.execute("CREATE VIEW own.seen AS SELECT * FROM own.people")
+    asked, seen = total("pay"), replace(total("pay"), table=Table("data", "seen", "people"))
+    assert "NaN" not in "".join(market.connector.explain(asked))
+    assert "NaN" in "".join(market.connector.explain(seen))
+    before = market.connector.snapshot(PEOPLE)
+    market.server.execute("INSERT INTO own.people VALUES (0, 0, 0, 'NaN', '')")
+    for _ in range(200):
+        if market.connector.snapshot(PEOPLE) != before:
+            break
+        time.sleep(0.05)
+    for fragment in (asked, seen):
+        cells = run(market, fragment).cells
+        assert cells["t_n"].to_pylist() == [1001]
+        assert cells["s_n"].to_pylist() == [999], "one is zero, one is not a number"
+    assert "NaN" in "".join(market.connector.explain(asked))
+
+
 def test_codes_compare_byte_by_byte_and_without_padding(market: PostgreSQLMarket) -> None:
     market.server.execute(
         "CREATE TABLE own.people (id int, rkey int, code character(4), pay int)",

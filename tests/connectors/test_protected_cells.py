@@ -57,9 +57,7 @@ def markets(asked: LabourMarket, postgresql_server: Server, tmp_path: Path) -> I
         market.close()
 
 
-def test_every_engine_gives_the_same_protected_cells(
-    asked: LabourMarket, markets: dict[str, Market]
-) -> None:
+def test_every_engine_gives_the_same_protected_cells(asked: LabourMarket, markets: dict[str, Market]) -> None:
     holders = {
         name: LocalHolder({"duckdb": market.connector}, asked.catalogue, NoiseKey(bytes(range(32)), 1))
         for name, market in markets.items()
