@@ -24,11 +24,11 @@ from connectors.advice import Advice, advice_of
 from connectors.cells import from_text, read_cells, read_histogram
 from connectors.dialects.postgresql import CTE, Rewriter, mapping_relation, sql
 from connectors.dialects.postgresql_columns import Relation, column_type, relation_of
-from connectors.expressions import expressions_of
+from connectors.expressions import columns_of, expressions_of
 from connectors.postgresql_check import ROLE, TABLE, role_advice, table_advice
 from connectors.postgresql_session import Limits, Pool, Session
-from connectors.postgresql_snapshot import BEHIND, combined, identity
-from connectors.protocol import CancelSignal, Capability, ColumnType, Finding
+from connectors.postgresql_snapshot import BEHIND, FiniteColumns, State, combined, state_of
+from connectors.protocol import CancelSignal, Capability, ColumnType, Finding, TypeKind
 from connectors.render import Program, render
 from connectors.verify import (
     checks_of,
@@ -39,6 +39,7 @@ from connectors.verify import (
 
 DESCRIBE_SECONDS = 60.0
 T = TypeVar("T")
+States = Mapping[Table, State]
 
 COLUMNS = """
 SELECT a.attname::text AS name,
@@ -82,6 +83,7 @@ class PostgreSQLConnector:
     def __init__(self, conninfo: str, schemas: Sequence[str], limits: Limits) -> None:
         self._schemas = tuple(schemas)
         self.pool = Pool(conninfo, limits)
+        self._finite = FiniteColumns()
 
     # ---- what is there ----------------------------------------------------------------------------------
 
@@ -102,14 +104,15 @@ class PostgreSQLConnector:
             f" WHERE n.nspname = {string(schema)} AND c.relname = {string(name)})"
         )
 
-    def _snapshot(self, session: Session, tables: Iterable[Table]) -> str:
+    def _states(self, session: Session, tables: Iterable[Table]) -> tuple[str, dict[Table, State]]:
+        """The snapshot of the tables together, and the state of each."""
         server = session.fetch(
             "SELECT (SELECT oid FROM pg_database WHERE datname = current_database())::text AS name"
         )
         found = {
-            table: identity(table, session.fetch(BEHIND.format(root=self._root(table)))) for table in tables
+            table: state_of(table, session.fetch(BEHIND.format(root=self._root(table)))) for table in tables
         }
-        return combined(server["name"][0].as_py(), found)
+        return combined(server["name"][0].as_py(), found), found
 
     def _held(self, session: Session, table: Table) -> dict[str, ColumnType]:
         rows = session.fetch(COLUMNS.format(root=self._root(table))).to_pylist()
@@ -122,15 +125,15 @@ class PostgreSQLConnector:
         tables: tuple[Table, ...],
         deadline: float,
         cancel: CancelSignal,
-        work: Callable[[Session], T],
+        work: Callable[[Session, States], T],
     ) -> tuple[T, str]:
         """Some work in one transaction, and the snapshot that it is of: SourceError CHANGED if that is not one."""
 
         def watched(session: Session) -> tuple[T, str, SourceError | None]:
-            before = self._snapshot(session, tables)
-            result = work(session)
+            before, states = self._states(session, tables)
+            result = work(session, states)
             changed = None
-            if self._snapshot(session, tables) != before:
+            if self._states(session, tables)[0] != before:
                 detail = f"dataset {tables[0].dataset}: changed while it was read"
                 changed = SourceError(SourceFault.CHANGED, detail)
             return result, before, changed
@@ -142,7 +145,7 @@ class PostgreSQLConnector:
 
     def snapshot(self, *tables: Table) -> str:
         def work(session: Session) -> str:
-            return self._snapshot(session, tables)
+            return self._states(session, tables)[0]
 
         what = f"dataset {tables[0].dataset}"
         return self.pool.run(work, what, time.monotonic() + DESCRIBE_SECONDS, threading.Event())
@@ -157,17 +160,20 @@ class PostgreSQLConnector:
     # ---- fragments --------------------------------------------------------------------------------------
 
     def _relations(
-        self, session: Session, wanted: Mapping[Table, Mapping[str, None]]
+        self, session: Session, states: States, wanted: Mapping[Table, Mapping[str, None]]
     ) -> dict[Table, Relation]:
         found = {}
         for table, expressions in wanted.items():
-            place = exp.to_table(quoted(*self.parts(table)), dialect="postgres")
-            what = f"dataset {table.dataset}"
-            found[table] = relation_of(place, self._held(session, table), expressions, what)
+            place, held = quoted(*self.parts(table)), self._held(session, table)
+            read = {name.lower() for text in expressions for name in columns_of(text)}
+            decimals = [c for c, t in held.items() if t.kind is TypeKind.DECIMAL and c.lower() in read]
+            finite = self._finite.of(session, table, place, states[table], decimals)
+            source, what = exp.to_table(place, dialect="postgres"), f"dataset {table.dataset}"
+            found[table] = relation_of(source, held, expressions, what, finite)
         return found
 
-    def _program(self, session: Session, fragment: Fragment) -> tuple[Program, _Writer]:
-        relations = self._relations(session, expressions_of(fragment))
+    def _program(self, session: Session, states: States, fragment: Fragment) -> tuple[Program, _Writer]:
+        relations = self._relations(session, states, expressions_of(fragment))
         writer = _Writer(relations)
         types = {(t, text): type_ for t, r in relations.items() for text, type_ in r.types.items()}
         program = render(fragment, writer.names, types)
@@ -176,9 +182,9 @@ class PostgreSQLConnector:
         return program, writer
 
     def _statements(
-        self, session: Session, fragment: Fragment
+        self, session: Session, states: States, fragment: Fragment
     ) -> tuple[Program, _Statement, dict[str, _Statement]]:
-        program, writer = self._program(session, fragment)
+        program, writer = self._program(session, states, fragment)
         wide = {column.name for column in program.columns if column.scale is not None}
         names = ["block", *(f"p{i}" for i in range(program.width)), *(c.name for c in program.columns)]
         cells = writer.statement(program.cells, names, wide)
@@ -190,8 +196,10 @@ class PostgreSQLConnector:
             {name: writer.statement(tree, keys, {"w"}) for name, tree in program.histograms.items()},
         )
 
-    def _answer(self, session: Session, fragment: Fragment) -> tuple[pa.Table, dict[str, pa.Table]]:
-        program, cells, bins = self._statements(session, fragment)
+    def _answer(
+        self, session: Session, states: States, fragment: Fragment
+    ) -> tuple[pa.Table, dict[str, pa.Table]]:
+        program, cells, bins = self._statements(session, states, fragment)
         found = session.fetch(str(cells))
         for column in program.columns:
             if column.scale is not None:
@@ -208,20 +216,20 @@ class PostgreSQLConnector:
     def run(
         self, fragments: Sequence[Fragment], *, deadline: float, cancel: CancelSignal
     ) -> tuple[RawCells, ...]:
-        def work(session: Session) -> list[tuple[pa.Table, dict[str, pa.Table]]]:
-            return [self._answer(session, fragment) for fragment in fragments]
+        def work(session: Session, states: States) -> list[tuple[pa.Table, dict[str, pa.Table]]]:
+            return [self._answer(session, states, fragment) for fragment in fragments]
 
         tables = tuple(dict.fromkeys(table for fragment in fragments for table in tables_of(fragment)))
         answers, snapshot = self._within(tables, deadline, cancel, work)
         return tuple(RawCells(cells, histograms, snapshot) for cells, histograms in answers)
 
     def explain(self, fragment: Fragment) -> tuple[str, ...]:
-        def work(session: Session) -> tuple[str, ...]:
-            _, cells, bins = self._statements(session, fragment)
+        def work(session: Session, states: States) -> tuple[str, ...]:
+            _, cells, bins = self._statements(session, states, fragment)
             return (str(cells), *(str(statement) for statement in bins.values()))
 
-        what = f"dataset {fragment.table.dataset}"
-        return self.pool.run(work, what, time.monotonic() + DESCRIBE_SECONDS, threading.Event())
+        deadline = time.monotonic() + DESCRIBE_SECONDS
+        return self._within(tables_of(fragment), deadline, threading.Event(), work)[0]
 
     def verify(
         self,
@@ -236,7 +244,7 @@ class PostgreSQLConnector:
         others = {r.to: source_table(related[r.to]) for r in relations.values()}
         others = {name: other for name, other in others.items() if other.connector == table.connector}
 
-        def work(session: Session) -> tuple[Finding, ...]:
+        def work(session: Session, states: States) -> tuple[Finding, ...]:
             found = list(missing_columns(dataset, self._held(session, table)))
             if found:
                 return tuple(found)
@@ -245,7 +253,7 @@ class PostgreSQLConnector:
                 if relationship.to in others:
                     key = f'"{relationship.to_column}"'
                     wanted.setdefault(others[relationship.to], {})[key] = None
-            held = self._relations(session, wanted)
+            held = self._relations(session, states, wanted)
             types = {(t, text): type_ for t, r in held.items() for text, type_ in r.types.items()}
             names = _Writer(held).names
             checks, found = checks_of(dataset, related, names, types)

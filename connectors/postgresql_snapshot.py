@@ -11,10 +11,13 @@ is refused.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 import pyarrow as pa
 
 from catalogue.fragment import SourceError, SourceFault, Table
+from connectors.postgresql_session import Session
 
 BEHIND = """
 WITH RECURSIVE behind(oid) AS (
@@ -40,11 +43,19 @@ FROM behind AS b JOIN pg_class AS c ON c.oid = b.oid
 ORDER BY c.oid
 """
 
-FOREIGN = "f"
+FOREIGN, VIEW = "f", "v"
 
 
-def identity(table: Table, behind: pa.Table) -> bytes:
-    """The identity of one table from what BEHIND gave. Raises SourceError for what cannot be told to be the same."""
+@dataclass(frozen=True, slots=True)
+class State:
+    """What one table is now: equal as long as nobody changed it. ``stored`` says that no view is behind it."""
+
+    identity: bytes
+    stored: bool
+
+
+def state_of(table: Table, behind: pa.Table) -> State:
+    """The state of one table from what BEHIND gave. Raises SourceError for what cannot be told to be the same."""
     rows = behind.to_pylist()
     if not rows:
         raise SourceError(SourceFault.MISSING, f"dataset {table.dataset}: there is no such table")
@@ -53,12 +64,44 @@ def identity(table: Table, behind: pa.Table) -> bytes:
             f"dataset {table.dataset}: a foreign table cannot be told to be unchanged; copy it into a table"
         )
         raise SourceError(SourceFault.SCHEMA, detail)
-    return hashlib.sha256(repr([tuple(row.values()) for row in rows]).encode()).digest()
+    identity = hashlib.sha256(repr([tuple(row.values()) for row in rows]).encode()).digest()
+    return State(identity, all(row["kind"] != VIEW for row in rows))
 
 
-def combined(server: str, identities: dict[Table, bytes]) -> str:
+def combined(server: str, states: Mapping[Table, State]) -> str:
     """One identity for several tables of one database, in any order."""
     total = hashlib.sha256(server.encode())
-    for table, found in sorted(identities.items(), key=lambda item: item[0].location):
-        total.update(hashlib.sha256(table.location.encode()).digest() + found)
+    for table, found in sorted(states.items(), key=lambda item: item[0].location):
+        total.update(hashlib.sha256(table.location.encode()).digest() + found.identity)
     return total.hexdigest()
+
+
+class FiniteColumns:
+    """Which decimal columns hold no NaN, asked once for each state of a stored table.
+
+    A declared precision keeps no NaN out, and a test of every value at each of its uses costs a tenth of a mean. Of a
+    view nothing is asked: reading one may cost more than the test.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[str, tuple[bytes, dict[str, bool]]] = {}
+
+    def of(
+        self, session: Session, table: Table, place: str, state: State, columns: Iterable[str]
+    ) -> frozenset[str]:
+        """Those of ``columns``, of numeric types, that hold none in this state; ``place`` is the table in SQL."""
+        if not state.stored:
+            return frozenset()
+        identity, known = self._known.get(table.location, (b"", {}))
+        known = dict(known) if identity == state.identity else {}
+        wanted = list(columns)
+        unknown = [column for column in wanted if column not in known]
+        if unknown:
+            names = ['"' + column.replace('"', '""') + '"' for column in unknown]
+            tests = [
+                f"COALESCE(bool_or({name} = 'NaN'::numeric), false) AS c{i}" for i, name in enumerate(names)
+            ]
+            (row,) = session.fetch(f"SELECT {', '.join(tests)} FROM {place}").to_pylist()
+            known |= dict(zip(unknown, (not held for held in row.values()), strict=True))
+            self._known[table.location] = (state.identity, known)
+        return frozenset(column for column in wanted if known[column])

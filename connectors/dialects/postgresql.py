@@ -108,6 +108,7 @@ class Rewriter:
     columns: Columns
     computed: Mapping[tuple[str, str], Computed]
     hoisted: list[CTE] = field(default_factory=list)
+    passes: int = 0
 
     def rewrite(self, tree: exp.Expr) -> tuple[exp.Expr, list[CTE]]:
         """The tree, and the common tables that it reads beside the program's own, in order."""
@@ -145,6 +146,10 @@ class Rewriter:
             return self._type(tree.this)
         if isinstance(tree, exp.Try):
             return self._computed(tree)[0].type
+        if isinstance(tree, exp.Case):  # a guarded cast that is read on
+            return self._type(tree.args["ifs"][0].args["true"])
+        if isinstance(tree, exp.Cast) and tree.to.this == exp.DType.BIGINT:
+            return ColumnType(TypeKind.INTEGER, 19)
         if not isinstance(tree, exp.Column):
             return None
         relation = self._relation(tree)
@@ -236,7 +241,8 @@ class Rewriter:
 
     def _two_passes(self, select: exp.Select) -> None:
         """Replace a grouping that asks for the k largest values by one over its first pass and its second."""
-        name = f"first{len(self.hoisted)}_{id(select) % 10**6}"
+        name = f"first{self.passes}"
+        self.passes += 1
         from_ = select.args["from_"].this
         if isinstance(from_, exp.Subquery) and not isinstance(from_.this.args["from_"].this, exp.Table):
             rows = f"{name}_rows"  # grouped already: that is done once

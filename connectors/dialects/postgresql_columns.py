@@ -8,7 +8,7 @@ else belongs in a view, where the custodian answers for it.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
 
 from sqlglot import exp
@@ -52,11 +52,12 @@ def column_type(text: str) -> ColumnType:
     return ColumnType(TypeKind.OTHER)
 
 
-def presented(column: exp.Expr, type_: ColumnType) -> exp.Expr:
-    """A stored column, with the differences of its type mended."""
+def presented(column: exp.Expr, type_: ColumnType, *, finite: bool) -> exp.Expr:
+    """A stored column, with the differences of its type mended. ``finite`` says that it holds no NaN, which each use
+    of the column would test for anew."""
     if type_.kind is TypeKind.TEXT:
         return plain_text(column)
-    if type_.kind is TypeKind.DECIMAL:
+    if type_.kind is TypeKind.DECIMAL and not finite:
         return exp.Nullif(this=column, expression=typed(exp.Literal.string("NaN"), "numeric"))
     return column
 
@@ -72,9 +73,10 @@ class Relation:
 
 
 def relation_of(
-    table: exp.Table, held: Mapping[str, ColumnType], expressions: Iterable[str], what: str
+    table: exp.Table, held: Mapping[str, ColumnType], expressions: Iterable[str], what: str, finite: Set[str]
 ) -> Relation:
     """What ``expressions`` read of a table that holds ``held``; ``types`` are theirs, by their text.
+    ``finite`` are stored columns known to hold no NaN.
 
     Raises SourceError SCHEMA for a column that is not there and for an expression that could fail.
     """
@@ -91,7 +93,7 @@ def relation_of(
         if name not in columns:
             columns[name] = held[found[0]]
             column = exp.column(exp.to_identifier(found[0], quoted=True), table="s")
-            shown = presented(column, held[found[0]])
+            shown = presented(column, held[found[0]], finite=found[0] in finite)
             selected.append(exp.Alias(this=shown, alias=exp.to_identifier(name, quoted=True)))
 
     texts = list(dict.fromkeys(expressions))

@@ -127,7 +127,7 @@ class Market(ABC):
 
     exceptions: ClassVar[Mapping[str, str]] = {}
     grids: ClassVar[bool] = True
-    examples: ClassVar[int] = 30
+    examples: ClassVar[int] = 15
     connector: Connector
 
     @property
@@ -170,6 +170,8 @@ class Market(ABC):
 
 class DuckDBMarket(Market):
     """Files of one format in a folder, or a DuckDB database."""
+
+    examples: ClassVar[int] = 12  # of each format: the plans are the same
 
     def __init__(self, format_: str, folder: Path) -> None:
         self.format, self.folder = format_, folder

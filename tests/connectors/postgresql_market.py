@@ -14,8 +14,12 @@ from tests.connectors.labour import Market
 
 TYPES = {
     pa.int16(): "smallint", pa.int32(): "integer", pa.int64(): "bigint", pa.string(): "text",
-    pa.float64(): "double precision", pa.decimal128(10, 2): "numeric(10, 2)",
+    pa.float64(): "double precision",
 }  # fmt: skip
+
+
+def stored_type(type_: pa.DataType) -> str:
+    return f"numeric({type_.precision}, {type_.scale})" if pa.types.is_decimal(type_) else TYPES[type_]
 
 
 @dataclass(frozen=True)
@@ -45,8 +49,8 @@ class Server:
             column: values.cast(pa.string()) if pa.types.is_decimal(values.type) else values
             for column, values in zip(table.column_names, table.columns, strict=True)
         })  # fmt: skip
-        columns = ", ".join(f'"{field.name}" {TYPES[field.type]}' for field in table.schema)
-        casts = ", ".join(f'"{field.name}"::{TYPES[field.type]}' for field in table.schema)
+        columns = ", ".join(f'"{field.name}" {stored_type(field.type)}' for field in table.schema)
+        casts = ", ".join(f'"{field.name}"::{stored_type(field.type)}' for field in table.schema)
         with driver.connect(self.conninfo, autocommit=True) as connection, connection.cursor() as cursor:
             cursor.execute(f"DROP TABLE IF EXISTS {schema}.{name} CASCADE")
             cursor.execute(f"CREATE TABLE {schema}.{name} ({columns})")

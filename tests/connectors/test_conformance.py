@@ -260,7 +260,7 @@ def test_merged_parts_are_the_whole(tmp_path: Path, row_is_unit: bool) -> None:
         return found
 
     @settings(
-        max_examples=15,
+        max_examples=8,
         deadline=None,
         suppress_health_check=list(HealthCheck),
         derandomize=True,
