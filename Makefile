@@ -1,4 +1,4 @@
-# The two commands of the README: `make demo` and `make test`. Everything is installed into .venv and nowhere else.
+# The commands of the README: `make demo`, `make demo-federation` and `make test`. Everything is installed into .venv and nowhere else.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -9,10 +9,11 @@ SPARK_INSTALLED := $(VENV)/.installed-spark
 TEST_GROUPS := tests/spec tests/oracle tests/corpus tests/connectors tests/attacks tests/journeys tests/docs \
   $(filter-out %__pycache__,$(patsubst %/,%,$(wildcard tests/unit/*/))) $(wildcard tests/unit/test_*.py)
 
-.PHONY: help demo test test-all check bench clean
+.PHONY: help demo demo-federation test test-all check bench clean
 
 help:
 	@echo "make demo    a node on a synthetic labour market, and the whole journey in the terminal"
+	@echo "make demo-federation   five nodes: four nations with a part each, and questions over all of them"
 	@echo "make test    the tests (about ten minutes on two cores)"
 	@echo "make test-all  those, and those of Spark on a cluster of its own (1 GB to download, 10 minutes more)"
 	@echo "make check   format, lint, strict types and import contracts"
@@ -37,6 +38,9 @@ $(SPARK_INSTALLED): $(INSTALLED)
 demo: $(INSTALLED)
 	@$(BIN)/python -m examples.demo
 
+demo-federation: $(INSTALLED)
+	@$(BIN)/python -m examples.federation_demo
+
 test: $(INSTALLED)
 	@for group in $(TEST_GROUPS); do $(BIN)/python -m pytest -n 2 --dist loadfile $$group || exit 1; done
 
@@ -54,4 +58,4 @@ bench: $(INSTALLED)
 	@$(BIN)/python -m bench
 
 clean:
-	rm -rf $(VENV) .demo .bench .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .demo .demo-federation .bench .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -8,8 +8,6 @@ the data is made once, the node begins afresh each time.
 from __future__ import annotations
 
 import argparse
-import os
-import shlex
 import shutil
 import signal
 import socket
@@ -25,23 +23,18 @@ from urllib.request import urlopen
 
 from examples.synthetic.__main__ import at_least
 from examples.synthetic.generate import generate
+from examples.terminal import ROOT, DemoError, Terminal, short, step
 from federation.cli.exits import ExitCode
 from federation.cli.output import busy, say
-from federation.client import connect
 from federation.state.errors import NodeAlreadyRunning
 from federation.state.lock import NodeLock
 
-ROOT = Path(__file__).resolve().parents[1]
 CONFIGURATION = ROOT / "examples" / "labour_market"
 QUESTIONS = ROOT / "examples" / "questions"
 SEED = 1
 START_SECONDS = 60
 PURPOSE = "Local skills and employment planning"
 PEOPLE_HELP = "number of people to invent (default: 500,000)"
-
-
-class DemoError(Exception):
-    """The journey cannot go on; the text says why, and what to do."""
 
 
 @dataclass(frozen=True)
@@ -58,10 +51,6 @@ class Place:
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
-
-    def short(self, path: Path) -> str:
-        """A path as one would type it here."""
-        return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -129,7 +118,7 @@ def prepare(place: Place, people: int) -> None:
         with busy(f"Inventing {people:,} people") as update:
             generate(people, data, SEED, lambda done, of: update(f"Inventing people: {done:,} of {of:,}"))
         made.touch()
-    say(f"{people:,} invented people, and employers, vacancies and learners: {place.short(data)}", "dim")
+    say(f"{people:,} invented people, and employers, vacancies and learners: {short(data)}", "dim")
 
 
 @contextmanager
@@ -175,120 +164,69 @@ def _await(place: Place, process: subprocess.Popen[bytes], log: Path) -> None:
                 return
         except (URLError, OSError):
             time.sleep(0.2)
-    raise DemoError(f"The node did not start within {START_SECONDS} seconds: see {place.short(log)}.")
-
-
-@dataclass(frozen=True)
-class Terminal:
-    """Types commands at the node and shows what they print."""
-
-    place: Place
-
-    def type(self, who: str, *words: str | Path, expect: ExitCode = ExitCode.OK) -> None:
-        """Run ``federation`` as a person and hold it to an exit code."""
-        shown = [self.place.short(word) if isinstance(word, Path) else word for word in words]
-        person = ["--person", who] if who else []
-        say()
-        say(f"$ federation {' '.join(map(quoted, [*shown, *person]))}", "bold cyan")
-        sys.stdout.flush()
-        environment = {
-            **{name: value for name, value in os.environ.items() if not name.startswith("FEDERATION_")},
-            "FEDERATION_URL": self.place.url,
-            "FEDERATION_PURPOSE": PURPOSE,
-            "PYTHONPATH": str(ROOT),
-        }
-        command = [sys.executable, "-m", "federation", *shown, *person]
-        code = subprocess.run(command, env=environment, stderr=subprocess.STDOUT, check=False).returncode
-        if code != expect:
-            raise DemoError(
-                f"The command ended with {code} where {expect.value} ({expect.meaning}) was expected."
-            )
-
-    def show(self, file: Path) -> None:
-        say()
-        say(f"$ cat {self.place.short(file)}", "bold cyan")
-        say(file.read_text().rstrip())
-
-    def change(self, saved: Path, tampered: Path) -> None:
-        """Put a 9 before the first figure of a saved answer, in a copy."""
-        edit = '2s/,"",/,"",9/'
-        say()
-        say(f"$ sed '{edit}' {self.place.short(saved)} > {self.place.short(tampered)}", "bold cyan")
-        with tampered.open("wb") as copy:
-            subprocess.run(["sed", edit, saved], stdout=copy, check=True)
-
-    def waiting(self, who: str) -> str:
-        """The number of the newest request that waits for a custodian, which a person would copy."""
-        with connect(self.place.url, person=who) as session:
-            return session.requests("submitted")[0].id
-
-
-def quoted(word: str) -> str:
-    """A word as a person would quote it for the shell.
-
-    >>> print(quoted("WHERE a = 'x'"), quoted("two words"), quoted("one"))
-    "WHERE a = 'x'" 'two words' one
-    """
-    if "'" in word and not set(word) & set('"$`\\!'):
-        return f'"{word}"'
-    return shlex.quote(word)
+    raise DemoError(f"The node did not start within {START_SECONDS} seconds: see {short(log)}.")
 
 
 def journey(place: Place) -> None:
     """Planner, custodians, auditor: each step in turn."""
-    terminal = Terminal(place)
+    terminal = Terminal(place.url, PURPOSE)
     learners, pay, employment = (place.folder / f"{name}.sql" for name in ("learners", "pay", "employment"))
     saved, tampered = place.folder / "employment.csv", place.folder / "tampered.csv"
 
-    _step(1, "Priya plans skills for Greater Manchester. What data is there?")
+    step(1, "Priya plans skills for Greater Manchester. What data is there?")
     say(f"(FEDERATION_URL is {place.url}, FEDERATION_PURPOSE is {PURPOSE!r}.)", "dim")
     terminal.type("priya", "catalogue", "learners")
 
-    _step(2, "She asks for learners in construction, and is told what is wrong with the question.")
+    step(2, "She asks for learners in construction, and is told what is wrong with the question.")
     wrong = "SELECT level, count(*) AS learners FROM learners WHERE subject = 'Construction' GROUP BY level"
     terminal.type("priya", "query", wrong, expect=ExitCode.REFUSED)
     terminal.type("priya", "codes", "sector_subject_area", "construction")
 
-    _step(3, "Two better questions: Level 3 learners by subject, and pay, each next to the region.")
+    step(3, "Two better questions: Level 3 learners by subject, and pay, each next to the region.")
     terminal.show(learners)
-    terminal.type("priya", "query", f"@{place.short(learners)}", expect=ExitCode.WAITING)
+    terminal.type("priya", "query", f"@{short(learners)}", expect=ExitCode.WAITING)
     terminal.show(pay)
-    terminal.type("priya", "query", f"@{place.short(pay)}", expect=ExitCode.WAITING)
+    terminal.type("priya", "query", f"@{short(pay)}", expect=ExitCode.WAITING)
 
-    _step(4, "Grace decides for the learner records. She sees what is asked, and what would run.")
+    step(4, "Grace decides for the learner records. She sees what is asked, and what would run.")
     request = terminal.waiting("grace")
     terminal.type("grace", "requests", request)
     terminal.type("grace", "approve", request, "--reason", "Within the agreement")
     say("\nOwen decides for the survey.")
     terminal.type("owen", "approve", terminal.waiting("owen"), "--reason", "Within the agreement")
 
-    _step(5, "Priya repeats her commands, and has her answers. Marks say what was withheld.")
-    terminal.type("priya", "query", f"@{place.short(learners)}")
-    terminal.type("priya", "query", f"@{place.short(pay)}")
+    step(5, "Priya repeats her commands, and has her answers. Marks say what was withheld.")
+    terminal.type("priya", "query", f"@{short(learners)}")
+    terminal.type("priya", "query", f"@{short(pay)}")
 
-    _step(6, "A question under a standing rule needs no further hand: it is answered at once.")
+    step(6, "A question under a standing rule needs no further hand: it is answered at once.")
     terminal.show(employment)
-    terminal.type("priya", "query", f"@{place.short(employment)}")
-    terminal.type("priya", "query", f"@{place.short(employment)}", "--out", saved)
+    terminal.type("priya", "query", f"@{short(employment)}")
+    terminal.type("priya", "query", f"@{short(employment)}", "--out", saved)
 
-    _step(7, "Anybody can verify the answer. A copy with one figure changed does not pass.")
+    step(7, "Anybody can verify the answer. A copy with one figure changed does not pass.")
     terminal.type("", "verify", saved)
-    terminal.change(saved, tampered)
+    _change(saved, tampered)
     terminal.type(
         "", "verify", tampered, "--statement", saved.with_name(saved.name + ".jws"), expect=ExitCode.REFUSED
     )
 
-    _step(8, "Owen is auditor too: everything that happened is in a chain that nobody can edit unseen.")
+    step(8, "Owen is auditor too: everything that happened is in a chain that nobody can edit unseen.")
     terminal.type("owen", "audit", "verify")
 
 
-def _step(number: int, text: str) -> None:
-    say(f"\n{number}. {text}", "bold magenta")
+def _change(saved: Path, tampered: Path) -> None:
+    """Put a 9 before the first figure of a saved answer, in a copy."""
+    edit = '2s/,"",/,"",9/'
+    say()
+    say(f"$ sed '{edit}' {short(saved)} > {short(tampered)}", "bold cyan")
+    with tampered.open("wb") as copy:
+        subprocess.run(["sed", edit, saved], stdout=copy, check=True)
 
 
 def farewell(place: Place, seconds: float, kept: int | None) -> None:
     """How to go on."""
-    start = f".venv/bin/federation serve --config {place.short(place.node)}"
+    start = f".venv/bin/federation serve --config {short(place.node)}"
     port = "" if place.port == 8642 else f" --port {place.port}"
     say(f"\nThat was the journey, in {seconds:.0f} seconds.", "bold")
     if kept is not None:
@@ -302,7 +240,7 @@ def farewell(place: Place, seconds: float, kept: int | None) -> None:
     url = "" if place.port == 8642 else f" FEDERATION_URL={place.url}"
     say(f"  export FEDERATION_PERSON=priya{url}", "cyan")
     say("  .venv/bin/federation catalogue", "cyan")
-    say(f"  .venv/bin/federation query @{place.short(place.folder)}/employment.sql \\", "cyan")
+    say(f"  .venv/bin/federation query @{short(place.folder)}/employment.sql \\", "cyan")
     say(f'    --purpose "{PURPOSE}"', "cyan")
     say("Your own data: .venv/bin/federation import --help")
 

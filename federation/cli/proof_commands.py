@@ -254,6 +254,7 @@ def _show_verified(found: VerifiedStatement) -> None:
             "context": f"{context['question']}\nPurpose: {context['purpose']}",
             "authority": f"{agreement['title']} ({agreement['legal_gateway']})\n"
             + "\n".join(_decision(decision) for decision in authority["decisions"]),
+            "parts": "\n".join(_part(part) for part in payload.get("parts", ())),
             "table": f"{payload['table']['rows']:,} rows, {payload['table']['digest']}",
         },
         indent=2,
@@ -266,3 +267,9 @@ def _decision(decision: Mapping[str, Any]) -> str:
     return (
         f"{decision['dataset']}: decided by {by}{decision['decided_by']} for {decision['custodian']}, {day}"
     )
+
+
+def _part(part: Mapping[str, Any]) -> str:
+    """What another node released for the answer, and on whose decision there."""
+    decisions = "; ".join(_decision(decision) for decision in part["decisions"])
+    return f"{part['node']}, {part['release']}: {decisions}"

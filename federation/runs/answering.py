@@ -24,7 +24,7 @@ class HolderDeclined(Exception):
 
 
 class HoldersUnavailable(Exception):
-    """None of the nodes that were asked gave anything, so that there is nothing to show."""
+    """Nodes that were asked gave nothing, and without them there is nothing to show."""
 
     def __init__(self, absent: Sequence[Absent]) -> None:
         super().__init__("no holder gave an answer")

@@ -32,7 +32,7 @@ _MEANINGS: dict[str, str] = {
     RunFault.SUPERSEDED: "what would run is no longer what was approved: ask again",
     RunFault.APPROVAL_WITHDRAWN: "the approval was withdrawn while the run was going",
     RunFault.HOLDER_DECLINED: "a holder of part of the data has not agreed to answer",
-    RunFault.HOLDERS_UNAVAILABLE: "none of the nodes that hold the data gave an answer",
+    RunFault.HOLDERS_UNAVAILABLE: "the nodes that hold the data gave nothing that can be shown",
     RunFault.PARTITIONS_EXHAUSTED: (
         "this population has been divided as often as its profile allows: ask with divisions used before"
     ),

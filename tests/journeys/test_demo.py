@@ -12,7 +12,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from examples.demo import free_port, quoted
+from examples.demo import free_port
+from examples.terminal import quoted
 from federation.state.lock import NodeLock
 
 ROOT = Path(__file__).parents[2]
