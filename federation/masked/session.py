@@ -63,6 +63,10 @@ class Roster(Part):
         names = [seat.node for seat in self.seats]
         if names != sorted(set(names)):
             raise ValueError("a roster names each node once, in the order of their names")
+        for keys in (self.exchange_keys, [seat.signing_key for seat in self.seats]):
+            # Of two nodes with one key the masks would be the same: between them, a third's would cancel.
+            if len(set(keys)) != len(names):
+                raise ValueError("every node of a roster has keys of its own")
         return self
 
     @property

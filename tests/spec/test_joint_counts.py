@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import replace
+from itertools import product
 
 import numpy as np
 import pytest
@@ -17,10 +18,11 @@ from hypothesis import strategies as st
 from catalogue.models import CellKeys, ClassDisclosure, Frequency, Profile, PTableSpec, Rounding
 from federation.masked.masks import MaskError, Purpose, Seat, unmasked
 from federation.wire.exchange_key import ExchangeKey
+from policies.cell_question import CellQuestion
 from policies.cells import ProtectedCells, Status
-from policies.plan import CellQuery
+from policies.plan import Box, CellQuery
 from policies.protect import protect, ptable_of
-from policies.protect.joint import eligible, joint_cells, joint_noise, share_of, why_not_joint
+from policies.protect.joint import eligible, joint_cells, joint_noise, joint_order, share_of, why_not_joint
 from tests.support.cell_queries import NOISE, axis, count_people, marked, pay_of_people
 from tests.support.naive_source import Row, run
 
@@ -136,6 +138,44 @@ def test_the_order_of_the_question_changes_no_place() -> None:
         }
     assert found[one] == found[other]
     assert sorted(found[one].values()) == [100, 101, 102, 103, 104, 105]
+
+
+areas = st.sampled_from(
+    [[["E1"], ["E2"], ["E3"], ["W1"]], [["E1", "E2"], ["E3"], ["W1"]], [["E2"], ["E1", "E3", "W1"]]]
+)
+axes = st.tuples(
+    areas, st.sampled_from([[["F"], ["M"]], [["F", "M"]]]), st.just([["good"], ["fair"], ["bad"]])
+)
+
+
+def asked(parts: tuple[list[list[str]], ...], order: list[int], shuffle: random.Random) -> CellQuery:
+    found = []
+    for n in order:
+        cut = list(parts[n])
+        shuffle.shuffle(cut)
+        found.append(axis(("area", "sex", "health")[n], cut))
+    return count_people(found, found[:1])
+
+
+def people_at(query: CellQuery) -> list[Box]:
+    """Whom each place of a joint vector is about."""
+    cells = [
+        Box.of(dict(zip([each.dimension for each in block.axes], parts, strict=True)))
+        for block in query.blocks
+        for parts in product(*(each.parts for each in block.axes))
+    ]
+    return [cells[place] for place in joint_order(query)]
+
+
+@given(axes, st.permutations([0, 1, 2]), st.permutations([1, 2]), st.randoms(use_true_random=False))
+def test_questions_of_one_digest_have_the_same_people_in_each_place(
+    parts: tuple[list[list[str]], ...], order: list[int], rest: list[int], shuffle: random.Random
+) -> None:
+    one = asked(parts, order, shuffle)
+    other = asked(parts, [order[0], *(order[n] for n in rest)], shuffle)
+    assert CellQuestion.of(one).canonical() == CellQuestion.of(other).canonical()
+    assert people_at(one) == people_at(other)
+    assert sorted(joint_order(one).tolist()) == list(range(one.size))
 
 
 def test_what_one_node_gives_says_nothing_by_itself() -> None:

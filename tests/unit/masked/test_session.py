@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from joserfc.jwk import OKPKey
+from pydantic import ValidationError
 
 from federation.client.digest import canonical_json
 from federation.masked.masks import MaskError, Seat, commitment
@@ -52,6 +53,15 @@ def signed(changed: object) -> list[str]:
     """Answers of all three, the second being whatever it is, with a true signature."""
     contents = [answer("a"), changed, answer("c")]
     return [key.sign(canonical_json(each), ANSWER_TYPE) for key, each in zip(KEYS, contents, strict=True)]
+
+
+@pytest.mark.parametrize("name", ["exchange_key", "signing_key"])
+def test_two_nodes_of_a_roster_never_have_one_key(name: str) -> None:
+    """What the node between them adds for one it takes away for the other, so that its counts would be bare."""
+    first, second, third = ROSTER.seats
+    same = third.model_copy(update={name: getattr(first, name)})
+    with pytest.raises(ValidationError, match="keys of its own"):
+        Roster(seats=(first, second, same))
 
 
 def test_what_all_signed_is_a_session() -> None:
