@@ -109,9 +109,9 @@ class Session:
         self._watchdog = threading.Thread(target=self._watch, name="source-watchdog", daemon=True)
         self._watchdog.start()
 
-    def new_name(self, table: Table) -> str:
-        """A name for the table, of its dataset where that is free."""
-        name = table.dataset
+    def new_name(self, table: Table, before: str = "") -> str:
+        """A name for the table, of its dataset where that is free; ``before`` keeps it apart from other names."""
+        name = before + table.dataset
         while name in self.names.values():
             name += "_"
         self.names[table] = name
@@ -250,7 +250,8 @@ class DuckDBConnector:
     def _bind(self, session: Session, wanted: Wanted) -> None:
         """Give each table a name of its own on the session's cursor."""
         for table in wanted:
-            name = session.new_name(table)
+            # A view of the database's own would read what we name like a table that it is over.
+            name = session.new_name(table, "__source_" if isinstance(self.source, DatabaseSource) else "")
             if isinstance(self.source, FileSource) and self.source.format(table) is Format.ARROW:
                 dataset = self._arrow(self.source, table)
                 session.cursor.register(name, dataset)

@@ -1,4 +1,7 @@
-"""What of a PostgreSQL source's set-up is wrong or unwise: encryption, and what its role may do beyond reading."""
+"""What of a PostgreSQL source's set-up is wrong or unwise: encryption, and what its role may do beyond reading.
+
+Names come as SQL writes them, so that a mend can be run as it stands.
+"""
 
 from __future__ import annotations
 
@@ -8,14 +11,14 @@ from connectors.advice import Advice
 from connectors.postgresql_session import Session
 
 ROLE = """
-SELECT current_user::text AS role, r.rolsuper AS superuser, r.rolbypassrls AS bypasses,
+SELECT quote_ident(current_user) AS role, r.rolsuper AS superuser, r.rolbypassrls AS bypasses,
   COALESCE((SELECT s.ssl FROM pg_stat_ssl AS s WHERE s.pid = pg_backend_pid()), false)
     OR inet_server_addr() IS NULL AS encrypted
 FROM pg_roles AS r WHERE r.rolname = current_user
 """
 
 TABLE = """
-SELECT n.nspname::text AS schema, c.relname::text AS name,
+SELECT quote_ident(n.nspname) AS schema, quote_ident(c.relname) AS name,
   has_schema_privilege(n.oid, 'USAGE') AS enters, has_schema_privilege(n.oid, 'CREATE') AS creates,
   has_table_privilege(c.oid, 'SELECT') OR has_any_column_privilege(c.oid, 'SELECT') AS reads,
   has_table_privilege(c.oid, 'INSERT') OR has_table_privilege(c.oid, 'UPDATE')

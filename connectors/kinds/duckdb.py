@@ -44,6 +44,11 @@ def open_duckdb(settings: DuckDBSettings, surroundings: Surroundings) -> Connect
     )
 
 
-LOADING = Loading("COPY ({query}) TO '{file}' (HEADER);", "COPY {table} FROM '{file}' (HEADER);")
+LOADING = Loading(
+    "COPY ({query}) TO '{file}' (HEADER);",
+    "COPY {table} FROM '{file}' (HEADER);",
+    home="main",
+    copy="COPY (\n{query}\n) TO '{file}' (FORMAT parquet);",
+)
 
 KIND = ConnectorKind(DuckDBSettings, open_duckdb, LOADING)

@@ -99,6 +99,7 @@ def open_postgresql(settings: PostgreSQLSettings, surroundings: Surroundings) ->
 LOADING = Loading(
     "\\copy ({query}) TO '{file}' WITH (FORMAT csv, HEADER)",
     "\\copy {table} FROM '{file}' WITH (FORMAT csv, HEADER)",
+    note="Grant the node's role USAGE on schema {schema} and SELECT on {view}; add {schema} to the source's `schemas`.",
 )
 
 KIND = ConnectorKind(PostgreSQLSettings, open_postgresql, LOADING)

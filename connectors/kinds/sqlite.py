@@ -41,7 +41,9 @@ def open_sqlite(settings: SqliteSettings, surroundings: Surroundings) -> Connect
 
 # Commands of SQLite's own shell, which is what its databases are altered with.
 LOADING = Loading(
-    ".headers on\n.mode csv\n.once '{file}'\n{query};", ".mode csv\n.import --skip 1 '{file}' {table}"
+    ".headers on\n.mode csv\n.once '{file}'\n{query};",
+    ".mode csv\n.import --skip 1 '{file}' {table}",
+    schemas=False,
 )
 
 KIND = ConnectorKind(SqliteSettings, open_sqlite, LOADING)

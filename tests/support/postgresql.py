@@ -6,8 +6,9 @@ import os
 import pwd
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -23,31 +24,77 @@ def _binary(name: str) -> str:
     return found
 
 
+@dataclass(frozen=True)
+class Running:
+    """A server that listens on a Unix socket in ``home``; its data is in ``home/data``."""
+
+    home: Path
+
+    @property
+    def url(self) -> str:
+        return f"postgresql+psycopg://federation@/postgres?host={self.home}"
+
+    def keep(self, name: str, content: bytes) -> Path:
+        """A file that the server may read, and nobody else."""
+        path = self.home / name
+        path.write_bytes(content)
+        path.chmod(0o600)
+        user = _user()
+        if user is not None:
+            os.chown(path, user.pw_uid, user.pw_gid)
+        return path
+
+    def control(self, *command: str) -> None:
+        """pg_ctl on the server's data."""
+        _run(self.home, _binary("pg_ctl"), "-D", f"{self.home}/data", "-w", *command)
+
+    def restart(self, settings: Mapping[str, object] | None = None) -> None:
+        """Start the server anew, with other settings where some are given; statements under way are ended."""
+        told = "".join(f"\n{name} = '{value}'" for name, value in (settings or {}).items())
+        with (self.home / "data" / "postgresql.conf").open("a") as file:
+            file.write(told)
+        self.control("-l", f"{self.home}/log", "-m", "fast", "restart")
+
+
+def _user() -> pwd.struct_passwd | None:
+    """PostgreSQL refuses to run as root, so root becomes nobody."""
+    return pwd.getpwnam("nobody") if os.geteuid() == 0 else None
+
+
+def _run(home: Path, *command: str) -> None:
+    user = _user()
+    subprocess.run(
+        command,
+        check=True,
+        stdout=subprocess.DEVNULL,
+        cwd=home,
+        user=None if user is None else user.pw_uid,
+        group=None if user is None else user.pw_gid,
+        env={"PATH": os.environ["PATH"], "LC_ALL": "C", "HOME": str(home)},
+    )
+
+
 @contextmanager
-def server() -> Iterator[str]:
-    """The URL of a fresh server on a Unix socket; PostgreSQL refuses to run as root, so root becomes nobody."""
-    initdb, pg_ctl = _binary("initdb"), _binary("pg_ctl")
-    user = pwd.getpwnam("nobody") if os.geteuid() == 0 else None
+def running() -> Iterator[Running]:
+    """A fresh server whose owner is the role ``federation``."""
+    initdb = _binary("initdb")
     with TemporaryDirectory(prefix="pg") as directory:
-        home = Path(directory)
+        home, user = Path(directory), _user()
         if user is not None:
             os.chown(home, user.pw_uid, user.pw_gid)
-
-        def run(*command: str) -> None:
-            subprocess.run(
-                command,
-                check=True,
-                stdout=subprocess.DEVNULL,
-                cwd=home,
-                user=None if user is None else user.pw_uid,
-                group=None if user is None else user.pw_gid,
-                env={"PATH": os.environ["PATH"], "LC_ALL": "C", "HOME": directory},
-            )
-
-        run(initdb, "-D", f"{home}/data", "-U", "federation", "-A", "trust", "-E", "UTF8", "--no-sync")
-        options = f"-k {home} -c listen_addresses='' -c fsync=off"
-        run(pg_ctl, "-D", f"{home}/data", "-l", f"{home}/log", "-w", "-o", options, "start")
+        _run(home, initdb, "-D", f"{home}/data", "-U", "federation", "-A", "trust", "-E", "UTF8", "--no-sync")
+        found = Running(home)
+        with (home / "data" / "postgresql.conf").open("a") as file:
+            file.write(f"\nunix_socket_directories = '{home}'\nlisten_addresses = ''\nfsync = off\n")
+        found.control("-l", f"{home}/log", "start")
         try:
-            yield f"postgresql+psycopg://federation@/postgres?host={home}"
+            yield found
         finally:
-            run(pg_ctl, "-D", f"{home}/data", "-m", "immediate", "-w", "stop")
+            found.control("-m", "immediate", "stop")
+
+
+@contextmanager
+def server() -> Iterator[str]:
+    """The URL of a fresh server on a Unix socket."""
+    with running() as found:
+        yield found.url

@@ -35,7 +35,7 @@ def test_a_database_that_is_away_is_told(tmp_path: Path, capsys: pytest.CaptureF
 def test_keys_are_made_for_the_units_of_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     directory = write_node(tmp_path)
     assert run(["sources", "keys", "people", "--config", str(directory)]) == 0
-    assert "CREATE VIEW federation.people" in capsys.readouterr().out
+    assert "TO 'people_with_keys.parquet'" in capsys.readouterr().out
     (tmp_path / "units.csv").write_text('person\n17\n"a ""b"""\n')
     made = ["sources", "keys", "people", "--config", str(directory), "--units", str(tmp_path / "units.csv")]
     assert run([*made, "--out", str(tmp_path / "keys.csv")]) == 0
