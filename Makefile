@@ -15,7 +15,7 @@ help:
 	@echo "make demo-federation   five nodes: four nations with a part each, and questions over all of them"
 	@echo "make test    the tests (about ten minutes on two cores)"
 	@echo "make check   format, lint, strict types and import contracts"
-	@echo "make bench   protected queries against raw ones, as ratios measured in one run"
+	@echo "make bench   protected queries against raw ones and several nodes against one, as ratios measured in one run"
 	@echo "make clean   removes what the other targets made"
 
 $(INSTALLED): pyproject.toml constraints.txt

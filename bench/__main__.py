@@ -1,6 +1,7 @@
 """``make bench``: protected queries beside raw ones.
 
-    python -m bench [--people 20_000_000] [--repeat 5] [--seed 1] [--federation]
+    python -m bench [--people 20_000_000] [--repeat 5] [--seed 1]
+    python -m bench --federation [--people 20_000_000] [--repeat 5]
 
 Every figure is a median of this run; ratios are of medians of two sides that took turns. Nothing is asserted: the aims
 stand beside the figures. The people are made once and kept in ``.bench/``. ``--federation`` measures
