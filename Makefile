@@ -17,7 +17,7 @@ help:
 	@echo "make test    the tests (about ten minutes on two cores)"
 	@echo "make test-all  those, and those of Spark on a cluster of its own (1 GB to download, 10 minutes more)"
 	@echo "make check   format, lint, strict types and import contracts"
-	@echo "make bench   protected queries against raw ones, as ratios measured in one run"
+	@echo "make bench   protected queries against raw ones and several nodes against one, as ratios measured in one run"
 	@echo "make clean   removes what the other targets made"
 
 $(INSTALLED): pyproject.toml constraints.txt

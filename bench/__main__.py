@@ -1,14 +1,17 @@
 """``make bench``: protected queries beside raw ones.
 
     python -m bench [--people 20_000_000] [--repeat 5] [--seed 1]
+    python -m bench --federation [--people 20_000_000] [--repeat 5]
 
 Every figure is a median of this run; ratios are of medians of two sides that took turns. Nothing is asserted: the aims
-stand beside the figures. The people are made once and kept in ``.bench/``.
+stand beside the figures. The people are made once and kept in ``.bench/``. ``--federation`` measures
+several nodes alone.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +19,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from bench.federation import MODES, SLOWEST, four_nations
 from bench.questions import ROOT, Bench
 from bench.service import TYPICAL, compile_seconds, fetch_again, long_query
 from bench.smartnoise import beside_smartnoise
@@ -39,8 +43,12 @@ def main() -> None:
     parser.add_argument("--people", type=lambda text: int(text.replace("_", "")), default=20_000_000)
     parser.add_argument("--repeat", type=int, default=5)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--federation", action="store_true", help="several nodes alone")
     options = parser.parse_args()
     console = Console()
+    if options.federation:
+        _federation(console, options.people, options.repeat)
+        return
     data = people(options.people, options.seed, console)
     bench = Bench(data)
     _questions(console, bench, options.people, options.repeat)
@@ -50,6 +58,7 @@ def main() -> None:
     with console.status("smartnoise-sql"):
         said = beside_smartnoise(OUT, data)
     console.print(said)
+    _federation(console, options.people, options.repeat)
 
 
 def _questions(console: Console, bench: Bench, count: int, repeat: int) -> None:
@@ -89,6 +98,40 @@ def _groups(console: Console, data: Path) -> None:
         done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=True)
     cells, seconds, peak = done.stdout.split()
     console.print(f"A table of {int(cells):,} cells: {seconds} s, peak memory of the process {peak} MiB.")
+
+
+def _federation(console: Console, people: int, repeat: int) -> None:
+    with console.status("four nations and a hub"), four_nations(OUT, people) as asked:
+        cost, errors = asked.cost(repeat), asked.errors()
+    table = Table(title=f"A new question over four nations, {people:,} people, median of {repeat}")
+    for heading in ("asked", "seconds", f"by {SLOWEST}'s own", "aim", "from nations to hub"):
+        table.add_column(heading, justify="left" if heading == "asked" else "right")
+    own = cost.seconds[SLOWEST]
+    table.add_row(f"{SLOWEST} alone", f"{own:.2f} s", "1.00", "–", "–")
+    for mode in MODES:
+        seconds = cost.seconds[mode]
+        aim = "≤ 3, and round trips" if mode == "masked sums" else "–"
+        table.add_row(
+            mode, f"{seconds:.2f} s", f"{seconds / own:.2f}", aim, f"{cost.bytes[mode] / 1000:.1f} kB"
+        )
+    console.print(table)
+    table = Table(title="Totals over all nations against the truth")
+    for heading in ("totals", "given", "bias", "mean absolute error"):
+        table.add_column(heading, justify="left" if heading == "totals" else "right")
+    for name, error in errors.items():
+        table.add_row(
+            name, f"{error.given:,} of {error.cells:,}", f"{error.bias:+.2f}", f"{error.absolute:.2f}"
+        )
+    console.print(table)
+    for mode in ("parts", "joint"):
+        with console.status("a million cells at the hub"):
+            command = [sys.executable, "-m", "bench.hub", mode]
+            done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=True)
+        found = json.loads(done.stdout)
+        console.print(
+            f"{found['cells']:,} cells at the hub, {mode}: {found['seconds']:.1f} s, "
+            f"{found['mebibytes']:.0f} MiB more at most."
+        )
 
 
 if __name__ == "__main__":

@@ -192,7 +192,7 @@ def _write_settings(
             "environment": "demo",
             "port": addresses.ports[node],
             "sources": {"duckdb": {"kind": "duckdb", "directory": "data"}} if node != HUB else {},
-            "identity": {"persons": [keeps] if node in NATIONS else [asks, keeps]},
+            "identity": {"persons": [asks, keeps]},
             # Six nodes share one machine here: each has one compiler, and questions take their time.
             "limits": {"compile_workers": 1, "compile_seconds": 60, **(limits or {})},
             "federation": federation,

@@ -102,16 +102,15 @@ def _cells(asked: GridBlock, whole: GridBlock) -> Integers:
 def _column(
     table: pa.Table, atom: Atom, rows: Integers, held: npt.NDArray[np.bool_]
 ) -> tuple[npt.NDArray[np.object_], npt.NDArray[np.int8]]:
-    given, marks = _values(table, atom.column), _values(table, atom.column + STATUS_SUFFIX)
+    marks = _values(table, atom.column + STATUS_SUFFIX)
     try:
         codes = np.array([_MARKS[mark] for mark in marks], np.int8)
     except (KeyError, TypeError):
         raise TableDiffers("a mark is unknown") from None
-    numbers = np.empty(len(given), np.object_)
-    for row, value in enumerate(given):
-        numbers[row] = _number(atom, value)
-        if (numbers[row] is None) != (codes[row] >= Status.LOW):
-            raise TableDiffers("a value and its mark do not go together")
+    numbers = _numbers(table, atom)
+    nothing = np.array([value is None for value in numbers], np.bool_)
+    if not np.array_equal(nothing, codes >= Status.LOW):
+        raise TableDiffers("a value and its mark do not go together")
     values = np.full(rows.shape, None, np.object_)
     status = np.where(held, np.int8(Status.CONFIDENTIAL), np.int8(Status.NOT_APPLICABLE)).astype(np.int8)
     there = rows >= 0
@@ -119,6 +118,16 @@ def _column(
         values[there] = numbers[rows[there]]
         status[there] = codes[rows[there]]
     return values, status
+
+
+def _numbers(table: pa.Table, atom: Atom) -> npt.NDArray[np.object_]:
+    """The figures of an atom, None where there is none."""
+    given = _values(table, atom.column)
+    numbers = np.empty(len(given), np.object_)
+    # Integers of Arrow are what a count has to be: only other types are looked at one by one.
+    counted = atom.kind in COUNTS and pa.types.is_integer(table.schema.field(atom.column).type)
+    numbers[:] = given if counted else [_number(atom, value) for value in given]
+    return numbers
 
 
 def _number(atom: Atom, value: object) -> int | Decimal | None:
