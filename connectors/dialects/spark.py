@@ -7,7 +7,8 @@ What has to be said differently, and why:
   together as DECIMAL(38, 0), which stands for HUGEINT.
 - *Casts.* A cast to a whole number rounds half away from zero in DuckDB and cuts in Spark. A text becomes a number
   in the same spellings: Spark also takes the digits of other scripts and control characters, and does not take 1_000.
-- *Lists* have other names. The k largest values are MAX_BY(x, x, k).
+- *Lists* have other names. The k largest values are MAX_BY(x, x, k), which is not compiled and costs ten times a
+  plain aggregate; of rows, which are many, they are found in two passes (connectors.dialects.largest).
 - *A custodian's expression* is guarded by TRY in DuckDB, which Spark has not: every operation in it becomes one
   that gives null where DuckDB would fail. Only operations known to mean the same are let through.
 
@@ -21,7 +22,8 @@ from collections.abc import Callable, Mapping
 from sqlglot import exp
 
 from catalogue.fragment import SourceError, SourceFault
-from connectors.expressions import cast, number
+from connectors.dialects.largest import CTE, LargestSearch, groupings, is_grouped
+from connectors.expressions import case, cast, named, not_null, number
 from connectors.protocol import ColumnType, TypeKind
 
 LOWER_BITS = 25
@@ -54,6 +56,45 @@ def to_spark(tree: exp.Expr, relations: Relations) -> exp.Expr:
             node.replace(replacement)
     found: exp.Expr = root.this
     return found
+
+
+class Search(LargestSearch):
+    """The search for the k largest, on trees that to_spark has yet to rewrite."""
+
+    def in_rows(self, tree: exp.Expr) -> tuple[exp.Expr, list[CTE]]:
+        """The tree with every search among rows in two passes, and what it reads beside them; of what has been
+        grouped by entity, a second pass would cost more than it saves."""
+        found, before = tree.copy(), list[CTE]()
+        for select in groupings(found):
+            if not is_grouped(select):
+                before += self.two_passes(select)
+                select.set("hint", exp.Hint(expressions=[function("BROADCAST", exp.to_identifier("s"))]))
+        return found, before
+
+    def same(self, a: exp.Expr, b: exp.Expr) -> exp.Expr:
+        return exp.NullSafeEQ(this=a.copy(), expression=b.copy())
+
+    def hashed(self, by: exp.Expr) -> exp.Expr:
+        return exp.BitwiseAnd(this=function("HASH", by.copy()), expression=number(1023))
+
+    def given(self, first: str, columns: Mapping[str, exp.Expr]) -> exp.Expr:
+        """Sent whole to every worker, so that no row travels to its cell."""
+        select = exp.select(*(named(column, name) for name, column in columns.items())).from_(first)
+        select.set("hint", exp.Hint(expressions=[function("BROADCAST", exp.to_identifier(first))]))
+        return select.subquery("c")
+
+    def above(self, value: exp.Expr, test: exp.Expr, k: int) -> exp.Expr:
+        largest = exp.Max(this=value.copy(), count=number(k))
+        return exp.Filter(this=largest, expression=exp.Where(this=test.copy()))
+
+    def filled(self, found: exp.Expr, bound: exp.Expr, k: int) -> exp.Expr:
+        some = case(not_null(found), found.copy(), exp.Array())
+        return function(
+            "SLICE",
+            function("CONCAT", some, function("ARRAY_REPEAT", bound, number(k))),
+            number(1),
+            number(k),
+        )
 
 
 def spark_sql(tree: exp.Expr) -> str:
