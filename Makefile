@@ -44,9 +44,9 @@ demo-federation: $(INSTALLED)
 test: $(INSTALLED)
 	@for group in $(TEST_GROUPS); do $(BIN)/python -m pytest -n 2 --dist loadfile $$group || exit 1; done
 
-# In one process, since one cluster serves them all.
+# In one process, since one cluster serves them all. The first failure ends it: a broken cluster fails every test.
 test-all: test $(SPARK_INSTALLED)
-	@FEDERATION_SPARK_TESTS=1 $(BIN)/python -m pytest -n 0 -m spark tests/connectors
+	@FEDERATION_SPARK_TESTS=1 $(BIN)/python -m pytest -x -n 0 -m spark --session-timeout=2400 tests/connectors
 
 check: $(INSTALLED)
 	@$(BIN)/ruff format --check .

@@ -22,7 +22,8 @@ from catalogue.catalogue import BoundDataset
 from catalogue.fragment import Fragment, RawCells, SourceError, SourceFault, Table, tables_of
 from connectors.advice import Advice, advice_of
 from connectors.cells import from_text, read_cells, read_histogram
-from connectors.dialects.postgresql import CTE, Rewriter, mapping_relation, sql
+from connectors.dialects.largest import CTE
+from connectors.dialects.postgresql import Rewriter, mapping_relation, sql
 from connectors.dialects.postgresql_columns import Relation, column_type, relation_of
 from connectors.expressions import columns_of, expressions_of
 from connectors.postgresql_check import ROLE, TABLE, role_advice, table_advice

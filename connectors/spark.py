@@ -21,7 +21,7 @@ from catalogue.catalogue import BoundDataset
 from catalogue.fragment import Fragment, RawCells, SourceError, SourceFault, Table, tables_of
 from connectors.advice import Advice, unreadable
 from connectors.cells import read_cells, read_histogram
-from connectors.dialects.spark import key_of, outputs, spark_sql, to_spark
+from connectors.dialects.spark import Search, key_of, outputs, spark_sql, to_spark
 from connectors.expressions import columns_of, expressions_of, named, parse_expression, place
 from connectors.protocol import CancelSignal, Capability, ColumnType, Finding, TypeKind
 from connectors.render import Program, render
@@ -145,9 +145,9 @@ class SparkConnector:
             name = table.dataset
             while name in bound.names.values():
                 name += "_"
-            frame = self._tables.read(session, table)
-            bound.columns[table] = {f.name: column_type(f.dataType) for f in frame.schema.fields}
-            frame.createTempView(name)
+            self._tables.read(session, table).createTempView(name)
+            fields = session.spark.table(name).schema.fields
+            bound.columns[table] = {field.name: column_type(field.dataType) for field in fields}
             bound.names[table] = name
             bound.relations[name] = {
                 key_of(exp.column(exp.to_identifier(column, quoted=True))): type_
@@ -201,7 +201,7 @@ class SparkConnector:
     ) -> tuple[pa.Table, dict[str, pa.Table]]:
         program = self._program(session, bound, fragment)
         for name, mapping in program.maps.items():
-            session.spark.createDataFrame(mapping).createOrReplaceTempView(name)
+            session.give(name, mapping)
         statements = _statements(program, bound)
         cells = read_cells(session.fetch(statements.pop("")), program)
         histograms = {
@@ -268,7 +268,7 @@ class SparkConnector:
             checks, found = checks_of(dataset, related, bound.names, bound.types)
             for check in checks:
                 for name, relation in check.maps.items():
-                    session.spark.createDataFrame(relation).createOrReplaceTempView(name)
+                    session.give(name, relation)
                 broken = session.fetch(spark_sql(to_spark(check.broken, bound.relations)))
                 if broken["broken"][0].as_py():
                     found.append(check.finding)
@@ -296,21 +296,38 @@ class _Either:
 def _statements(program: Program, bound: _Names, *, pretty: bool = False) -> dict[str, str]:
     """The statements of a program by histogram, and under the empty name that of its cells. Each holds the steps
     that it reads as common table expressions."""
-    relations: dict[str, dict[str, ColumnType]] = dict(bound.relations)
+    relations: dict[str, Mapping[str, ColumnType]] = dict(bound.relations)
     steps: dict[str, exp.Expr] = {}
+    search = Search()
+
+    def rewritten(tree: exp.Expr) -> exp.Expr:
+        tree, before = search.in_rows(tree)
+        for name, step in before:
+            add(name, to_spark(step, relations))
+        return to_spark(tree, relations)
+
+    def add(name: str, step: exp.Expr) -> None:
+        steps[name], relations[name] = step, outputs(step, relations)
+
     for name, step in program.steps:
-        steps[name] = to_spark(step, relations)
-        relations[name] = outputs(steps[name], relations)
+        add(name, rewritten(step))
     found = {}
     for name, tree in {"": program.cells, **program.histograms}.items():
-        read = {table.name for table in tree.find_all(exp.Table)}
-        rewritten = to_spark(tree, relations)
-        assert isinstance(rewritten, exp.Query)
-        for kept, definition in steps.items():
-            if kept in read:
-                rewritten = rewritten.with_(kept, as_=_kept(definition), copy=False)
-        found[name] = rewritten.sql(dialect="spark", pretty=pretty)
+        query = rewritten(tree)
+        assert isinstance(query, exp.Query)
+        read = _read(query)
+        for step_name in reversed(steps):
+            if step_name in read:
+                read |= _read(steps[step_name])
+        for step_name, step in steps.items():
+            if step_name in read:
+                query = query.with_(step_name, as_=_kept(step), copy=False)
+        found[name] = query.sql(dialect="spark", pretty=pretty)
     return found
+
+
+def _read(tree: exp.Expr) -> set[str]:
+    return {table.name for table in tree.find_all(exp.Table)}
 
 
 def _kept(step: exp.Expr) -> exp.Select:

@@ -19,7 +19,10 @@ from pyspark.errors import AnalysisException, ParseException, PySparkException
 from pyspark.errors.exceptions.connect import SparkConnectGrpcException
 from pyspark.sql.connect.client import DefaultChannelBuilder
 from pyspark.sql.connect.client.retries import DefaultPolicy
+from pyspark.sql.connect.dataframe import DataFrame
+from pyspark.sql.connect.plan import SQL
 from pyspark.sql.connect.session import SparkSession
+from pyspark.sql.pandas.types import from_arrow_schema
 
 from catalogue.fragment import SourceError, SourceFault
 from connectors.protocol import CancelSignal
@@ -122,8 +125,7 @@ class Session:
 
     def pin(self) -> None:
         """Set what digits hang on; a cluster that lets it not be set is refused by the engine's own error."""
-        for key, value in self._settings.items():
-            self.spark.conf.set(key, value)
+        self.spark.conf._set_all(self._settings, silent=False)  # in one message
 
     def stopped(self) -> SourceFault | None:
         if self._cancel.is_set():
@@ -145,10 +147,17 @@ class Session:
         if fault is not None:
             raise SourceError(fault, "stopped before it was done")
 
-    def fetch(self, statement: str) -> pa.Table:
+    def fetch(self, asked: str | DataFrame) -> pa.Table:
+        """What a statement or frame gives, in one message: ``sql().toArrow()`` has it planned three times over."""
         self.check()
-        table: pa.Table = self.spark.sql(statement).toArrow()
+        plan, client = SQL(asked) if isinstance(asked, str) else asked._plan, self.spark.client
+        table: pa.Table = client.to_table(plan.to_proto(client), {})[0]
         return table
+
+    def give(self, name: str, rows: pa.Table) -> None:
+        """Make a small table a view of the session; its types are told, since an empty one shows none."""
+        frame = self.spark.createDataFrame(rows, from_arrow_schema(rows.schema))
+        frame.createOrReplaceTempView(name)
 
     def close(self) -> None:
         """Let the server forget the session, if it is there to be told."""

@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from pyspark.sql import DataFrame
+from pyspark.sql.connect.dataframe import DataFrame
 from sqlglot import exp
 
 from catalogue.fragment import SourceError, SourceFault, Table
@@ -89,9 +89,8 @@ def snapshot_of(session: Session, tables: Tables, wanted: Iterable[Table]) -> st
 
 def _identity(session: Session, tables: Tables, table: Table) -> bytes:
     path = tables.path(table) if isinstance(tables, ParquetRoot) else tables.path(session, table)
-    session.check()
     listing = session.spark.read.format("binaryFile").option("recursiveFileLookup", "true").load(path)
-    files = listing.select("path", "length", "modificationTime").toArrow()
+    files = session.fetch(listing.select("path", "length", "modificationTime"))
     if files.num_rows == 0:
         raise SourceError(SourceFault.MISSING, f"dataset {table.dataset}: its source is not there")
     digest = hashlib.sha256(table.location.encode())

@@ -6,9 +6,8 @@ What differs, and what is done about it:
 - ROUND of a double rounds half to even there; here half goes away from zero, as everywhere else.
 - No temporary table may be made in a read-only transaction: steps are materialised common tables.
 - IS NOT DISTINCT FROM cannot be hashed: two plain equations can.
-- There is no aggregate for the k largest values that does not sort everything. They are found in two passes: the
-  first takes the largest value of each of k random parts of a cell, whose smallest is a bound that at least k
-  values reach; the second reads the few values above the bound.
+- There is no aggregate for the k largest values that does not sort everything: they are found in two passes
+  (connectors.dialects.largest).
 """
 
 from __future__ import annotations
@@ -20,7 +19,8 @@ import pyarrow as pa
 from sqlglot import exp, parse_one
 
 from catalogue.fragment import SourceError, SourceFault
-from connectors.expressions import case, named, not_null, number
+from connectors.dialects.largest import CTE, LargestSearch, groupings
+from connectors.expressions import case, named, number
 from connectors.protocol import ColumnType, TypeKind
 
 NUMBER_PATTERN = r"^\s*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,2})?\s*$"
@@ -31,11 +31,6 @@ BIGINT_LIMIT = 10**18
 
 Columns = Mapping[str, Mapping[str, ColumnType]]
 """The types of the columns of each relation that trees read rows from."""
-
-IN_CELLS = "cell_"
-"""Before the names of the cells that the second pass of a search for the largest values is given."""
-
-CTE = tuple[str, exp.Expr]
 
 
 def sql(tree: exp.Expr, *, pretty: bool = False) -> str:
@@ -108,7 +103,7 @@ class Rewriter:
     columns: Columns
     computed: Mapping[tuple[str, str], Computed]
     hoisted: list[CTE] = field(default_factory=list)
-    passes: int = 0
+    search: LargestSearch = field(default_factory=lambda: _Search())
 
     def rewrite(self, tree: exp.Expr) -> tuple[exp.Expr, list[CTE]]:
         """The tree, and the common tables that it reads beside the program's own, in order."""
@@ -232,148 +227,31 @@ class Rewriter:
             several = f"({each}) AS u"
         return _parsed(f"ARRAY(SELECT v FROM {several} WHERE NOT v IS NULL ORDER BY v DESC LIMIT {k.name})")
 
-    # ---- the k largest ----------------------------------------------------------------------------------
-
     def _largest(self, tree: exp.Expr) -> None:
-        for select in reversed(list(tree.find_all(exp.Select))):
-            if any(_is_largest(item.unalias()) for item in select.expressions):
-                self._two_passes(select)
-
-    def _two_passes(self, select: exp.Select) -> None:
-        """Replace a grouping that asks for the k largest values by one over its first pass and its second."""
-        name = f"first{self.passes}"
-        self.passes += 1
-        from_ = select.args["from_"].this
-        if isinstance(from_, exp.Subquery) and not isinstance(from_.this.args["from_"].this, exp.Table):
-            rows = f"{name}_rows"  # grouped already: that is done once
-            self.hoisted.append((rows, from_.this))
-            from_.replace(exp.to_table(rows, alias=from_.alias))
-        source = select.args["from_"].this
-        group = select.args.get("group")
-        by = {sql(key): key for key in (group.expressions if group is not None else [])}
-        first = select.copy()
-        kept: list[exp.Expr] = []
-        tops: list[_Top] = []
-        for item in first.expressions:
-            if not _is_largest(item.unalias()):
-                kept.append(item)
-                continue
-            top = _Top(item.alias, item.unalias())
-            tops.append(top)
-            kept += top.parts()
-        first.set("expressions", kept)
-        self.hoisted.append((name, first))
-        keys = {item.alias_or_name: by[sql(item.unalias())] for item in kept if sql(item.unalias()) in by}
-        second = self._second_pass(name, source, keys, tops)
-        parts = {part for top in tops for part in top.names}
-        names = [item.alias_or_name for item in kept if item.alias_or_name not in parts]
-        outputs: list[exp.Expr] = [exp.column(output, table="f") for output in names]
-        outputs += [named(top.result(), top.name) for top in tops]
-        matching = [same(exp.column(key, table="f"), exp.column(key, table="s")) for key in keys]
-        both = exp.select(*outputs).from_(exp.to_table(name, alias="f"))
-        both = both.join(
-            second.subquery("s"), on=exp.and_(*matching) if matching else exp.true(), join_type="left"
-        )
-        order = {item.alias_or_name: i for i, item in enumerate(select.expressions)}
-        both.set("expressions", sorted(both.expressions, key=lambda item: order[item.alias_or_name]))
-        for part in ("group", "having", "joins", "where"):
-            select.set(part, None)
-        for part in ("expressions", "from_", "joins"):
-            select.set(part, both.args.get(part))
-
-    @staticmethod
-    def _second_pass(
-        name: str, source: exp.Expr, keys: Mapping[str, exp.Expr], tops: list[_Top]
-    ) -> exp.Select:
-        """The values above each cell's bound. Cells come in as arrays, which parallel workers can be given."""
-        given = [*keys, *(top.bound_name for top in tops)]
-        bounds = {top.bound_name: sql(top.bound()) for top in tops}
-        arrays = ", ".join(
-            f"(SELECT ARRAY_AGG({bounds.get(column, column)}) FROM {name})" for column in given
-        )
-        columns = ", ".join(f"{IN_CELLS}{column}" for column in given)
-        cells = _parsed(f"SELECT * FROM UNNEST({arrays}) AS c({columns})").args["from_"].this
-        rows = exp.select(*(named(exp.column(IN_CELLS + key), key) for key in keys)).from_(source.copy())
-        matching = [same(key, exp.column(IN_CELLS + alias)) for alias, key in keys.items()]
-        rows = rows.join(cells, on=exp.and_(*matching) if matching else exp.true())
-        rows = rows.select(*(top.above() for top in tops)).where(exp.or_(*(top.test() for top in tops)))
-        rows = rows.where(exp.or_(*(top.above_all(name) for top in tops)))
-        return rows.group_by(*(exp.column(IN_CELLS + key) for key in keys)) if keys else rows
+        for select in groupings(tree):
+            self.hoisted += self.search.two_passes(select)
 
 
-@dataclass(frozen=True)
-class _Top:
-    """One list of the k largest values: its parts, its bound, and the values above that."""
+class _Search(LargestSearch):
+    def same(self, a: exp.Expr, b: exp.Expr) -> exp.Expr:
+        return same(a, b)
 
-    name: str
-    aggregate: exp.Expr
+    def hashed(self, by: exp.Expr) -> exp.Expr:
+        return _parsed(f"(HASHTEXT({sql(by)}::text) & 1023)")
 
-    @property
-    def k(self) -> int:
-        return int(self.aggregate.args["count"].name)
-
-    @property
-    def names(self) -> list[str]:
-        return [f"{self.name}_part{i}" for i in range(self.k)]
-
-    @property
-    def bound_name(self) -> str:
-        return f"{self.name}_bound"
-
-    def parts(self) -> list[exp.Expr]:
-        """The largest value of each of k parts, into which entities fall at random."""
-        by = self.aggregate.meta["by"]
-        found: list[exp.Expr] = []
-        for i, name in enumerate(self.names):
-            in_part = _parsed(f"{random_part(by, self.k, is_key=self.aggregate.meta['is_key'])} = {i}")
-            largest = exp.Filter(
-                this=exp.Max(this=self.aggregate.this.copy()), expression=exp.Where(this=in_part)
-            )
-            found.append(named(largest, name))
+    def given(self, first: str, columns: Mapping[str, exp.Expr]) -> exp.Expr:
+        """As arrays, which parallel workers can be given."""
+        arrays = ", ".join(f"(SELECT ARRAY_AGG({sql(column)}) FROM {first})" for column in columns.values())
+        select = _parsed(f"SELECT * FROM UNNEST({arrays}) AS c({', '.join(columns)})")
+        found: exp.Expr = select.args["from_"].this
         return found
 
-    def bound(self) -> exp.Expr:
-        """The smallest of the parts' largest, null where a part is empty."""
-        some = " AND ".join(f"NOT {name} IS NULL" for name in self.names)
-        return _parsed(f"CASE WHEN {some} THEN LEAST({', '.join(self.names)}) END")
+    def above(self, value: exp.Expr, test: exp.Expr, k: int) -> exp.Expr:
+        each = f"ARRAY_AGG({sql(value)} ORDER BY {sql(value)} DESC) FILTER (WHERE {sql(test)})"
+        return _parsed(f"({each})[1:{k}]")
 
-    def test(self) -> exp.Expr:
-        value, bound = self.aggregate.this, exp.column(IN_CELLS + self.bound_name)
-        above = exp.GT(this=value.copy(), expression=bound)
-        unbound = exp.and_(exp.Is(this=bound.copy(), expression=exp.null()), not_null(value.copy()))
-        return exp.paren(exp.or_(above, unbound))
-
-    def above_all(self, first: str) -> exp.Expr:
-        """Above the smallest bound of all cells, which needs no cell to be looked up; true where one has none."""
-        bound = sql(self.bound())
-        least = f"(SELECT CASE WHEN COUNT(*) = COUNT({bound}) THEN MIN({bound}) END FROM {first})"
-        return _parsed(f"({sql(self.aggregate.this)} > {least} OR {least} IS NULL)")
-
-    def above(self) -> exp.Expr:
-        value = sql(self.aggregate.this)
-        return named(
-            _parsed(f"ARRAY_AGG({value} ORDER BY {value} DESC) FILTER (WHERE {sql(self.test())})"), self.name
-        )
-
-    def result(self) -> exp.Expr:
-        """k values: those above the bound, then the bound itself, which so many reach."""
-        bound = self.bound()
-        for column in bound.find_all(exp.Column):
-            column.set("table", exp.to_identifier("f"))
-        return _parsed(f"(s.{self.name} || ARRAY_FILL({sql(bound)}, ARRAY[{self.k}]))[1:{self.k}]")
-
-
-def random_part(by: exp.Expr, k: int, *, is_key: bool) -> str:
-    """Which of k parts an entity falls in: by its record key, or by a hash of its identifier."""
-    if is_key and k == 2:
-        return f"(COALESCE({sql(by)}, 0) & 1)"
-    if is_key:
-        return f"COALESCE(ABS({sql(by)}) % {k}, 0)"
-    return f"COALESCE((HASHTEXT({sql(by)}::text) & 1023) % {k}, 0)"
-
-
-def _is_largest(tree: exp.Expr) -> bool:
-    return isinstance(tree, exp.Max) and tree.args.get("count") is not None
+    def filled(self, found: exp.Expr, bound: exp.Expr, k: int) -> exp.Expr:
+        return _parsed(f"({sql(found)} || ARRAY_FILL({sql(bound)}, ARRAY[{k}]))[1:{k}]")
 
 
 def same(a: exp.Expr, b: exp.Expr) -> exp.Expr:

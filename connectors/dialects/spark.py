@@ -4,10 +4,11 @@ What has to be said differently, and why:
 
 - *Sums.* Spark adds 64-bit numbers into 64 bits and wraps silently, and adds decimals of 38 digits as objects,
   slowly. A sum of whole numbers is therefore two 64-bit sums, of the upper and the lower halves of each, put
-  together as DECIMAL(38, 0), which stands for HUGEINT.
+  together as DECIMAL(38, 0), which stands for HUGEINT; one of decimals is a sum of whole units of the last place.
 - *Casts.* A cast to a whole number rounds half away from zero in DuckDB and cuts in Spark. A text becomes a number
   in the same spellings: Spark also takes the digits of other scripts and control characters, and does not take 1_000.
-- *Lists* have other names. The k largest values are MAX_BY(x, x, k).
+- *Lists* have other names. The k largest values are MAX_BY(x, x, k), which is not compiled and costs ten times a
+  plain aggregate; of rows, which are many, they are found in two passes (connectors.dialects.largest).
 - *A custodian's expression* is guarded by TRY in DuckDB, which Spark has not: every operation in it becomes one
   that gives null where DuckDB would fail. Only operations known to mean the same are let through.
 
@@ -17,11 +18,13 @@ The session runs with ANSI mode off (connectors.spark_session), so that nothing 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 
 from sqlglot import exp
 
 from catalogue.fragment import SourceError, SourceFault
-from connectors.expressions import cast, number
+from connectors.dialects.largest import CTE, LargestSearch, groupings, is_grouped
+from connectors.expressions import case, cast, named, not_null, number
 from connectors.protocol import ColumnType, TypeKind
 
 LOWER_BITS = 25
@@ -30,6 +33,9 @@ of 2^25 (2^38 for numbers below 10^15, which the renderer's are) for the upper."
 
 SMALL_DIGITS = 10
 """Whole numbers of so many digits add up in 64 bits for any number of rows."""
+
+PLAIN_DIGITS, EXACT_DIGITS = 8, 15
+"""Decimals of up to so many digits Spark adds as 64-bit numbers by itself; the most that a double holds exactly."""
 
 INTEGERS = {3: "TINYINT", 5: "SMALLINT", 10: "INT", 19: "BIGINT"}
 WHOLE = {exp.DType[name]: digits for digits, name in INTEGERS.items()}
@@ -54,6 +60,45 @@ def to_spark(tree: exp.Expr, relations: Relations) -> exp.Expr:
             node.replace(replacement)
     found: exp.Expr = root.this
     return found
+
+
+class Search(LargestSearch):
+    """The search for the k largest, on trees that to_spark has yet to rewrite."""
+
+    def in_rows(self, tree: exp.Expr) -> tuple[exp.Expr, list[CTE]]:
+        """The tree with every search among rows in two passes, and what it reads beside them; of what has been
+        grouped by entity, a second pass would cost more than it saves."""
+        found, before = tree.copy(), list[CTE]()
+        for select in groupings(found):
+            if not is_grouped(select):
+                before += self.two_passes(select)
+                select.set("hint", exp.Hint(expressions=[function("BROADCAST", exp.to_identifier("s"))]))
+        return found, before
+
+    def same(self, a: exp.Expr, b: exp.Expr) -> exp.Expr:
+        return exp.NullSafeEQ(this=a.copy(), expression=b.copy())
+
+    def hashed(self, by: exp.Expr) -> exp.Expr:
+        return exp.BitwiseAnd(this=function("HASH", by.copy()), expression=number(1023))
+
+    def given(self, first: str, columns: Mapping[str, exp.Expr]) -> exp.Expr:
+        """Sent whole to every worker, so that no row travels to its cell."""
+        select = exp.select(*(named(column, name) for name, column in columns.items())).from_(first)
+        select.set("hint", exp.Hint(expressions=[function("BROADCAST", exp.to_identifier(first))]))
+        return select.subquery("c")
+
+    def above(self, value: exp.Expr, test: exp.Expr, k: int) -> exp.Expr:
+        largest = exp.Max(this=value.copy(), count=number(k))
+        return exp.Filter(this=largest, expression=exp.Where(this=test.copy()))
+
+    def filled(self, found: exp.Expr, bound: exp.Expr, k: int) -> exp.Expr:
+        some = case(not_null(found), found.copy(), exp.Array())
+        return function(
+            "SLICE",
+            function("CONCAT", some, function("ARRAY_REPEAT", bound, number(k))),
+            number(1),
+            number(k),
+        )
 
 
 def spark_sql(tree: exp.Expr) -> str:
@@ -218,6 +263,15 @@ class _Rewriting:
         type_ = self.type_of(node.this)
         if type_ == UNKNOWN:
             raise SourceError(SourceFault.FAILED, "a total of numbers of no known type")
+        if (
+            type_.kind is TypeKind.DECIMAL
+            and PLAIN_DIGITS < type_.precision <= EXACT_DIGITS
+            and type_.scale <= 6
+        ):
+            shifted = cast(self._sum(exp.Sum(this=_in_units(node.this, type_)), where), "DECIMAL(38, 0)")
+            unit = exp.Literal.number(f"{Decimal(1).scaleb(-type_.scale):f}")
+            found = cast(exp.Mul(this=shifted, expression=unit), f"DECIMAL(38, {type_.scale})")
+            return self._typed(found, _of_sum(type_))
         if type_.kind is not TypeKind.INTEGER:
             return self._typed(total(node.this.copy()), _of_sum(type_))
         if type_.precision <= SMALL_DIGITS:
@@ -299,6 +353,14 @@ def _of_sum(type_: ColumnType) -> ColumnType:
     if type_.kind is not TypeKind.INTEGER:
         return ColumnType(type_.kind, 38, type_.scale)
     return SMALL if type_.precision <= SMALL_DIGITS else HUGE
+
+
+def _in_units(value: exp.Expr, type_: ColumnType) -> exp.Expr:
+    """A decimal as a whole number of its last place: off by a third at most before the half is added, and without
+    the objects that arithmetic of decimals makes for every row."""
+    scaled = exp.Mul(this=cast(value.copy(), "DOUBLE"), expression=number(10**type_.scale))
+    found = exp.Floor(this=exp.Add(this=scaled, expression=exp.Literal.number("0.5")))
+    return _Rewriting._typed(found, ColumnType(TypeKind.INTEGER, type_.precision))
 
 
 def _is_literal(node: exp.Expr) -> bool:

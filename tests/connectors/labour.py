@@ -122,12 +122,13 @@ class Market(ABC):
 
     ``exceptions`` are the expressions of EXPRESSIONS that the engine declines, each with its reason: fragments for
     it do without them, and a test holds that they are refused. ``grids`` are columns cut by a grid, ``examples`` is how
-    many fragments a test generates.
+    many fragments a test generates, ``seconds`` how long the run of one may take.
     """
 
     exceptions: ClassVar[Mapping[str, str]] = {}
     grids: ClassVar[bool] = True
     examples: ClassVar[int] = 15
+    seconds: ClassVar[float] = 60
     connector: Connector
 
     @property

@@ -130,7 +130,8 @@ def skip_undeclared(market: Market, row_is_unit: bool) -> None:
 
 
 def run(market: Market, fragment: Fragment) -> RawCells:
-    (raw,) = market.connector.run((fragment,), deadline=time.monotonic() + 60, cancel=threading.Event())
+    deadline = time.monotonic() + market.seconds
+    (raw,) = market.connector.run((fragment,), deadline=deadline, cancel=threading.Event())
     return raw
 
 

@@ -57,6 +57,10 @@ PAIRS = [
         "CAST((CAST(SUM(SHIFTRIGHT(CAST(t.`id` AS BIGINT), 25)) FILTER(WHERE t.`age` > 3) AS DECIMAL(38, 0)) * 33554432"
         " + CAST(SUM((t.`id`) & 33554431) FILTER(WHERE t.`age` > 3) AS DECIMAL(38, 0))) AS DECIMAL(38, 0))",
     ),
+    (
+        'SUM(t."pay")',
+        "CAST(CAST(SUM(FLOOR(CAST(t.`pay` AS DOUBLE) * 100 + 0.5)) AS DECIMAL(38, 0)) * 0.01 AS DECIMAL(38, 2))",
+    ),
     ('CAST(t."id" AS HUGEINT)', "CAST(t.`id` AS DECIMAL(38, 0))"),
     ('MAX(t."id", 2)', "MAX_BY(t.`id`, t.`id`, 2)"),
     # Casts to whole numbers: away from zero for decimals; a product that is whole is not rounded.

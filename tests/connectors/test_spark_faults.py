@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import signal
 import tempfile
 import threading
 import time
 import traceback
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -55,20 +53,12 @@ class Lake:
         assert raised.value.__context__ is None, "the engine's exception, which may quote values, is chained"
         assert str(SECRET) not in "".join(traceback.format_exception(raised.value))
 
-    def left(self, what: str) -> list[object]:
-        """What the cluster has of cached data (``storage/rdd``) or of running jobs (``jobs?status=running``)."""
-        with urllib.request.urlopen(f"{self.cluster.rest}/applications") as answer:
-            application = json.load(answer)[0]["id"]
-        with urllib.request.urlopen(f"{self.cluster.rest}/applications/{application}/{what}") as answer:
-            found: list[object] = json.load(answer)
-        return found
-
     def assert_clean(self) -> None:
         deadline = time.monotonic() + 20
-        while self.left("jobs?status=running") and time.monotonic() < deadline:
+        while self.cluster.tell("jobs?status=running") and time.monotonic() < deadline:
             time.sleep(0.2)
-        assert self.left("jobs?status=running") == []
-        assert self.left("storage/rdd") == []
+        assert self.cluster.tell("jobs?status=running") == []
+        assert self.cluster.tell("storage/rdd") == []
 
 
 @pytest.fixture
@@ -128,10 +118,10 @@ class _After:
 
     def __init__(self, lake: Lake, change: object) -> None:
         self.lake, self.change = lake, change
-        self.before = len(lake.left("jobs"))
+        self.before = len(lake.cluster.tell("jobs"))
 
     def is_set(self) -> bool:
-        if callable(self.change) and len(self.lake.left("jobs?status=succeeded")) > self.before:
+        if callable(self.change) and len(self.lake.cluster.tell("jobs?status=succeeded")) > self.before:
             self.change()
             self.change = None
         return False
@@ -201,7 +191,7 @@ def test_a_lost_worker_changes_no_digit(lake: Lake) -> None:
         assert lake.count(slow(PEOPLE)) == expected
     finally:
         killer.join()
-        lake.cluster.start_worker("worker1")
+        lake.cluster.restart_worker("worker1")
 
 
 def test_memory_is_bounded(lake: Lake) -> None:

@@ -1,29 +1,33 @@
 """A Spark cluster of the tests' own: a master, two workers and a Connect server, all on loopback.
 
-It takes about a minute to start, so one serves a whole session of tests (the ``spark`` marker). Every process is
-ended by its id, and ends by itself when the tests' own process does.
+It takes about half a minute to start, so one serves a whole session of tests (the ``spark`` marker). Every process is
+ended by its id, and ends by itself when the tests' own process does, however that ends.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+import urllib.request
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import pytest
 
 SWITCH = "FEDERATION_SPARK_TESTS"
 LEFT_OUT = f"Spark is left out of the everyday tests: 'make test-all' installs it and sets {SWITCH}"
 START_SECONDS = 240
+"""For each part of it; ten where a machine has nothing else to do."""
 TOKEN = "token-of-the-test-cluster"
 DIE_WITH_PARENT = ("setpriv", "--pdeathsig", "KILL")
 
@@ -33,8 +37,10 @@ def _home() -> Path:
     if os.environ.get(SWITCH) != "1":
         pytest.skip(LEFT_OUT)
     found = find_spec("pyspark")
-    if found is None or found.origin is None or shutil.which("java") is None:
-        pytest.fail(f"{SWITCH} is set, but pyspark or java is not installed", pytrace=False)
+    lacking = [program for program in ("java", DIE_WITH_PARENT[0]) if shutil.which(program) is None]
+    lacking += ["pyspark"] if found is None or found.origin is None else []
+    if found is None or found.origin is None or lacking:
+        pytest.fail(f"{SWITCH} is set, but {lacking[0]} is not installed", pytrace=False)
     return Path(found.origin).parent
 
 
@@ -42,6 +48,16 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def _listens(port: int) -> bool:
+    socket.create_connection(("127.0.0.1", port), timeout=1).close()
+    return True
+
+
+def _get(url: str) -> Any:
+    with urllib.request.urlopen(url, timeout=10) as answer:
+        return json.load(answer)
 
 
 @dataclass
@@ -53,6 +69,7 @@ class Cluster:
     master: int = field(default_factory=free_port)
     port: int = field(default_factory=free_port)
     ui: int = field(default_factory=free_port)
+    master_ui: int = field(default_factory=free_port)
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
     @property
@@ -61,8 +78,14 @@ class Cluster:
 
     @property
     def rest(self) -> str:
-        """Spark's own account of its jobs and cached data."""
+        """Spark's own account of its jobs, executors and cached data."""
         return f"http://127.0.0.1:{self.ui}/api/v1"
+
+    def tell(self, what: str) -> list[dict[str, Any]]:
+        """What the server says of the one application that it is."""
+        application = _get(f"{self.rest}/applications")[0]["id"]
+        found: list[dict[str, Any]] = _get(f"{self.rest}/applications/{application}/{what}")
+        return found
 
     def start(self, name: str, *command: str, memory: str = "256m") -> None:
         environment = {
@@ -113,29 +136,56 @@ class Cluster:
             memory="1g",
         )  # fmt: skip
 
-    def await_port(self, port: int) -> None:
+    def wait_for(self, what: str, happened: Callable[[], bool]) -> None:
+        """Raises AssertionError, with the end of a log, where a process ends or it does not happen in time."""
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline:
             ended = [name for name, process in self.processes.items() if process.poll() is not None]
-            assert not ended, f"{ended[0]} ended: {(self.folder / f'{ended[0]}.log').read_text()[-2000:]}"
+            assert not ended, f"{ended[0]} of the Spark cluster ended: {self.log(ended[0])}"
             try:
-                socket.create_connection(("127.0.0.1", port), timeout=1).close()
-            except OSError:
-                time.sleep(0.5)
-            else:
-                return
-        raise AssertionError("the cluster did not start")
+                if happened():
+                    return
+            except (OSError, ValueError, LookupError):
+                pass  # not there yet
+            time.sleep(0.25)
+        last = list(self.processes)[-1]
+        raise AssertionError(f"the Spark cluster has no {what} after {START_SECONDS} s: {self.log(last)}")
+
+    def log(self, name: str) -> str:
+        return (self.folder / f"{name}.log").read_text(errors="replace")[-2000:]
+
+    def await_workers(self) -> None:
+        """Until the master knows every worker that has been started."""
+        started = sum(name.startswith("worker") for name in self.processes)
+        self.wait_for("workers", lambda: _get(self.state)["aliveworkers"] >= started)
+
+    def await_executors(self) -> None:
+        """Until every worker has an executor: without one a job would wait for ever."""
+        started = sum(name.startswith("worker") for name in self.processes)
+        self.wait_for(
+            "executors", lambda: len([e for e in self.tell("executors") if e["isActive"]]) > started
+        )
+
+    @property
+    def state(self) -> str:
+        return f"http://127.0.0.1:{self.master_ui}/json/"
 
     def kill(self, name: str) -> None:
         process = self.processes.pop(name)
         process.kill()
         process.wait()
 
+    def restart_worker(self, name: str) -> None:
+        self.start_worker(name)
+        self.await_workers()
+        self.await_executors()
+
     def restart_server(self) -> None:
         if "server" in self.processes:
             self.kill("server")
         self.start_server()
-        self.await_port(self.port)
+        self.wait_for("server", lambda: _listens(self.port))
+        self.await_executors()
 
     def stop(self) -> None:
         for name in list(reversed(self.processes)):
@@ -158,11 +208,12 @@ def cluster() -> Iterator[Cluster]:
         try:
             found.start(
                 "master", str(home / "bin/spark-class"), "org.apache.spark.deploy.master.Master",
-                "--host", "127.0.0.1", "--port", str(found.master), "--webui-port", str(free_port()),
+                "--host", "127.0.0.1", "--port", str(found.master), "--webui-port", str(found.master_ui),
             )  # fmt: skip
-            found.await_port(found.master)
+            found.wait_for("master", lambda: _listens(found.master))
             found.start_worker("worker1")
             found.start_worker("worker2")
+            found.await_workers()
             found.restart_server()
             yield found
         finally:
