@@ -101,7 +101,7 @@ class LargestSearch(ABC):
         self, first: str, source: exp.Expr, keys: Mapping[str, exp.Expr], tops: Sequence[_Top]
     ) -> exp.Select:
         """The values above each cell's bound."""
-        columns = {IN_CELLS + key: exp.column(key) for key in keys}
+        columns: dict[str, exp.Expr] = {IN_CELLS + key: exp.column(key) for key in keys}
         columns |= {IN_CELLS + top.bound_name: top.bound() for top in tops}
         rows = exp.select(*(named(exp.column(IN_CELLS + key), key) for key in keys)).from_(source.copy())
         matching = [self.same(key, exp.column(IN_CELLS + alias)) for alias, key in keys.items()]
