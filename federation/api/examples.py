@@ -63,6 +63,7 @@ REQUEST = {
     "plan_digest": DIGEST,
     "datasets": {"people": "statistics_office"},
     "parameters": {},
+    "jointly_with": [],
     "decisions": [
         {
             "dataset": "people",

@@ -219,8 +219,10 @@ def test_a_hub_is_no_node_of_a_roster(four: Nations) -> None:
 def test_a_roster_is_of_nodes_that_know_each_other(four: Nations) -> None:
     hub = Hub(four, SQL)
     stranger = copy.deepcopy(hub.body["roster"])
-    stranger["seats"][1]["exchange_key"] = stranger["seats"][2]["exchange_key"]
+    stranger["seats"][1]["exchange_key"] = four.hub.wire.exchange_key.public
     assert hub.refused("england", MessageKind.ELIGIBILITY, roster=stranger) == "joint_roster_unknown"
+    stranger["seats"][1]["exchange_key"] = stranger["seats"][2]["exchange_key"]
+    assert hub.refused("england", MessageKind.ELIGIBILITY, roster=stranger) == "joint_roster_invalid"
     seats = hub.body["roster"]["seats"]
     for wrong, code in (
         (seats[:2], "joint_roster_invalid"),
