@@ -114,17 +114,18 @@ def test_the_largest_are_found_in_two_passes() -> None:
         statements.append((name, sql(first), sql(found)))
     assert statements[0] == statements[1], "the same fragment is the same text"
     assert statements[0][:2] == (
-        "first0",
-        "SELECT r1 AS k0, MAX(r0) FILTER(WHERE (COALESCE(r2, 0) & 1) = 0) AS a1_part0,"
-        " MAX(r0) FILTER(WHERE (COALESCE(r2, 0) & 1) = 1) AS a1_part1"
+        "first_pass0",
+        "SELECT r1 AS k0, MAX(r0) FILTER(WHERE ((COALESCE(r2, 0)) & 1) = 0) AS a1_part0,"
+        " MAX(r0) FILTER(WHERE ((COALESCE(r2, 0)) & 1) = 1) AS a1_part1"
         " FROM (SELECT t.pay AS r0, t.age AS r1, t.id AS r2 FROM people AS t) AS source_rows GROUP BY r1",
     )
     bound = "CASE WHEN NOT {0}a1_part0 IS NULL AND NOT {0}a1_part1 IS NULL THEN LEAST({0}a1_part0, {0}a1_part1) END"
     assert statements[0][2].startswith(
-        f"SELECT f.k0, (s.a1 || ARRAY_FILL({bound.format('f.')}, ARRAY[2]))[1:2] AS a1 FROM first0 AS f LEFT JOIN ("
+        f"SELECT f.k0, (s.a1 || ARRAY_FILL({bound.format('f.')}, ARRAY[2]))[1:2] AS a1 FROM first_pass0 AS f"
+        " LEFT JOIN ("
     )
     assert (
-        f"(SELECT ARRAY_AGG({bound.format('')}) FROM first0)) AS c(cell_k0, cell_a1_bound)"
+        f"(SELECT ARRAY_AGG({bound.format('')}) FROM first_pass0)) AS c(cell_k0, cell_a1_bound)"
         in statements[0][2]
     )
 

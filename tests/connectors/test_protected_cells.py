@@ -25,6 +25,7 @@ from tests.connectors.postgresql_market import PostgreSQLMarket, Server
 from tests.support.generated_sql import Query, queries
 from tests.support.labour import CODELISTS, LabourMarket, labour_market
 from tests.support.profiles import standard_profile
+from tests.support.verifications import Remembered
 
 TABLES = ("people", "employers", "learners")
 
@@ -59,7 +60,12 @@ def markets(asked: LabourMarket, postgresql_server: Server, tmp_path: Path) -> I
 
 def test_every_engine_gives_the_same_protected_cells(asked: LabourMarket, markets: dict[str, Market]) -> None:
     holders = {
-        name: LocalHolder({"duckdb": market.connector}, asked.catalogue, NoiseKey(bytes(range(32)), 1))
+        name: LocalHolder(
+            {"duckdb": market.connector},
+            asked.catalogue,
+            NoiseKey(bytes(range(32)), 1),
+            Remembered(sound=True),
+        )
         for name, market in markets.items()
     }
     seen: Counter[Status] = Counter()
@@ -92,5 +98,5 @@ def test_every_engine_gives_the_same_protected_cells(asked: LabourMarket, market
             agree(cell_query)
 
     check()
-    assert seen[Status.PUBLISHED] > 100, "the engines must not agree on nothing but withheld cells"
-    assert sum(n for status, n in seen.items() if status >= FIRST_HIDDEN) > 100
+    assert seen[Status.PUBLISHED] > 20, "the engines must not agree on nothing but withheld cells"
+    assert sum(n for status, n in seen.items() if status >= FIRST_HIDDEN) > 20
