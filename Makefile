@@ -14,7 +14,7 @@ TEST_GROUPS := tests/spec tests/oracle tests/corpus tests/connectors tests/attac
 help:
 	@echo "make demo    a node on a synthetic labour market, and the whole journey in the terminal"
 	@echo "make demo-federation   five nodes: four nations with a part each, and questions over all of them"
-	@echo "make test    the tests (about ten minutes on two cores)"
+	@echo "make test    the tests (about twenty-five minutes on two cores)"
 	@echo "make test-all  those, and those of Spark on a cluster of its own (1 GB to download, 10 minutes more)"
 	@echo "make check   format, lint, strict types and import contracts"
 	@echo "make bench   protected queries against raw ones and several nodes against one, as ratios measured in one run"
