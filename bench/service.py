@@ -35,7 +35,7 @@ def long_query(terms: int = 12) -> str:
     """A query of two hundred lines, as one grows when indicators are collected."""
     parts = ",\n".join(
         f"t{i} AS (\n SELECT\n  lad_res,\n  sex,\n  COUNT(*) AS n,\n  AVG(pay) AS mean_pay,\n"
-        "  COUNT(*) FILTER (WHERE full_time = 'FT') AS full_time\n FROM people\n WHERE period = 2025\n"
+        "  MEDIAN(pay) AS median_pay\n FROM people\n WHERE period = 2025\n"
         f"  AND age_band = '{BANDS[i % len(BANDS)]}'\n GROUP BY\n  lad_res,\n  sex\n)"
         for i in range(terms)
     )
