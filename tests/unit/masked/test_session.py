@@ -52,7 +52,7 @@ def answer(by: str, **changes: Any) -> dict[str, Any]:
 def signed(changed: object) -> list[str]:
     """Answers of all three, the second being whatever it is, with a true signature."""
     contents = [answer("a"), changed, answer("c")]
-    return [key.sign(canonical_json(each), ANSWER_TYPE) for key, each in zip(KEYS, contents, strict=True)]
+    return [key.sign(json.dumps(each).encode(), ANSWER_TYPE) for key, each in zip(KEYS, contents, strict=True)]
 
 
 @pytest.mark.parametrize("name", ["exchange_key", "signing_key"])
@@ -93,7 +93,7 @@ def test_an_answer_that_does_not_fit_names_its_node(changes: dict[str, Any], cod
     assert (found.value.code, found.value.node) == (code, "b")
 
 
-scalars = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=20)
+scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20)
 anything = st.recursive(
     scalars, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=8
 )
