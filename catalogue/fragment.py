@@ -222,7 +222,8 @@ class RawCells:
     serialiser and shows nothing of its content.
 
     ``cells``: one row per non-empty cell: ``block`` int32, ``p0``.. int32 (part per axis of the block, by
-    position; null beyond its axes), then each statistic's columns. ``histograms``: by statistic id.
+    position; null beyond its axes), then each statistic's columns. A cell of rows that no statistic reads may be
+    absent. ``histograms``: by statistic id.
     ``snapshot`` is the source's identity before the first and after the last read.
     """
 

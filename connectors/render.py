@@ -10,6 +10,7 @@ stored codes to parts. Its plan:
   their keys into a temporary table, and the blocks follow from that small table.
 - *Late keys*. Rows are grouped by what is stored, and groups are mapped to parts afterwards, which costs
   nothing; the mapping is joined to the rows only where the domain is too large or entities would be counted twice.
+- *Shared conditions* (connectors.shared_conditions). What all statistics ask of a row is tested while rows are read.
 - A histogram is one more key, the bin. A fragment of counts and one histogram needs no scan more for it.
 
 SQL holds no text of a user: names come from the catalogue, literals from code lists and grids.
@@ -58,6 +59,7 @@ from connectors.layers import (
     wide,
 )
 from connectors.rows import Rows, Where, map_match
+from connectors.shared_conditions import hoisted
 
 SCANNED = "scanned"
 WEIGHTED_SQUARE_LIMIT = 10**30
@@ -93,7 +95,8 @@ def render(fragment: Fragment, names: Mapping[Table, str], types: Types) -> Prog
 
     Raises SourceError SCHEMA where a column cannot hold what the fragment asks of it.
     """
-    return _Renderer(fragment, names, types).program()
+    shared, valued = hoisted(fragment)
+    return _Renderer(shared, names, types, valued).program()
 
 
 @dataclass
@@ -101,6 +104,7 @@ class _Renderer:
     fragment: Fragment
     names: Mapping[Table, str]
     types: Types
+    valued: Measure | None
     maps: dict[Axis, str] = field(default_factory=dict)
     steps: list[tuple[str, exp.Expr]] = field(default_factory=list)
     columns: list[OutputColumn] = field(default_factory=list)
@@ -120,7 +124,10 @@ class _Renderer:
     def _rows(self) -> Rows:
         squares = any(isinstance(s, Magnitude) and s.squares for s in self.fragment.statistics)
         as_stored = self.fragment.weight is None and not squares  # products need whole numbers
-        return Rows(self.fragment, self.names, self.types, self.maps, as_stored)
+        rows = Rows(self.fragment, self.names, self.types, self.maps, as_stored)
+        if self.valued is not None:
+            rows.filters.append(not_null(rows.columns[rows.value(self.valued, ()).name].copy()))
+        return rows
 
     def _entity(self, entity: Field) -> EntityLayer:
         if entity not in self.entities:

@@ -147,6 +147,11 @@ def cells_of(raw: RawCells, fragment: Fragment) -> dict[Any, dict[str, Any]]:
     return found
 
 
+def known(cells: dict[Any, dict[str, Any]]) -> dict[Any, dict[str, Any]]:
+    """Cells with anything in them: of rows that no statistic reads an engine may say zeros, or nothing."""
+    return {key: cell for key, cell in cells.items() if any(cell.values())}
+
+
 def bins_of(raw: RawCells, fragment: Fragment, id_: str) -> dict[Any, dict[str, Any]]:
     found = {}
     for row in raw.histograms[id_].to_pylist():
@@ -157,11 +162,12 @@ def bins_of(raw: RawCells, fragment: Fragment, id_: str) -> dict[Any, dict[str, 
 
 
 def assert_agrees(raw: RawCells, fragment: Fragment, oracle: Oracle) -> None:
-    expected, histograms = oracle.answer(fragment)
+    every, histograms = oracle.answer(fragment)
+    expected = known(every)
     for cell in expected.values():
         approximate = {name: pytest.approx(cell[name]) for name in cell if name.endswith("_wsumsq")}
         cell.update(approximate)  # a double, the only column that is not exact
-    assert cells_of(raw, fragment) == expected
+    assert known(cells_of(raw, fragment)) == expected
     assert {id_: bins_of(raw, fragment, id_) for id_ in raw.histograms} == histograms
 
 

@@ -52,7 +52,9 @@ def answer(by: str, **changes: Any) -> dict[str, Any]:
 def signed(changed: object) -> list[str]:
     """Answers of all three, the second being whatever it is, with a true signature."""
     contents = [answer("a"), changed, answer("c")]
-    return [key.sign(json.dumps(each).encode(), ANSWER_TYPE) for key, each in zip(KEYS, contents, strict=True)]
+    return [
+        key.sign(json.dumps(each).encode(), ANSWER_TYPE) for key, each in zip(KEYS, contents, strict=True)
+    ]
 
 
 @pytest.mark.parametrize("name", ["exchange_key", "signing_key"])
