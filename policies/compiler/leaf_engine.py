@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from decimal import ROUND_FLOOR, Decimal
-from functools import cache
+from functools import cache, partial
 
 import duckdb
 import pyarrow as pa
@@ -28,6 +28,7 @@ from policies.presentation.model import Relation
 from policies.refusals import Code, Refusal, RefusalError
 
 MAXIMUM_TABLES = 64
+MAXIMUM_REMEMBERED = 256
 
 _LOCAL = threading.local()
 _GROWING = re.compile(rf"\b(?:{'|'.join(sorted(GROWING))})\s*\(", re.IGNORECASE)
@@ -42,6 +43,29 @@ class Evaluation:
     inexact: tuple[int, ...]
 
 
+@dataclass(frozen=True)
+class _Leaves:
+    """The leaves of a dimension as a table, and what expressions came to on them: planners ask by the same few.
+
+    ``made_from`` is kept alive, so that nothing else has the identity by which the leaves are known.
+    """
+
+    table: str
+    made_from: object
+    remembered: dict[str, tuple[Evaluation, ...]] = field(default_factory=dict)
+
+    def evaluated(
+        self, sql: str, evaluate_: Callable[[str], tuple[Evaluation, ...]]
+    ) -> tuple[Evaluation, ...]:
+        found = self.remembered.get(sql)
+        if found is None:
+            found = evaluate_(sql)
+            if len(self.remembered) >= MAXIMUM_REMEMBERED:
+                self.remembered.clear()
+            self.remembered[sql] = found
+        return found
+
+
 def _connection() -> duckdb.DuckDBPyConnection:
     connection: duckdb.DuckDBPyConnection | None = getattr(_LOCAL, "connection", None)
     if connection is None:
@@ -54,27 +78,24 @@ def _connection() -> duckdb.DuckDBPyConnection:
     return connection
 
 
-def _leaves(ref: DimensionLike) -> str:
-    """The name of a temporary table with the leaves of a dimension, made once per thread while there is room.
-
-    It is known by the objects that it was made from, which the cache keeps alive, so that no other has their identity.
-    """
+def _leaves(ref: DimensionLike) -> _Leaves:
+    """The leaves of a dimension, made once per thread while there is room."""
     connection = _connection()
-    known: dict[tuple[object, ...], tuple[str, object]] = _LOCAL.leaves
+    known: dict[tuple[object, ...], _Leaves] = _LOCAL.leaves
     dimension = ref.dimension if isinstance(ref, DimensionRef) else None
     codelist = dimension.codelist if dimension is not None else None
     key: tuple[object, ...] = (id(codelist or dimension), dimension is not None and dimension.nullable)
     if key not in known:
         if len(known) >= MAXIMUM_TABLES:
-            for name, _ in known.values():
-                connection.execute(f"DROP TABLE {name}")
+            for each in known.values():
+                connection.execute(f"DROP TABLE {each.table}")
             known.clear()
         name = f"__fed_leaves_{len(known)}"
         connection.register("__fed_arrow", _leaf_table(ref))
         connection.execute(f"CREATE TEMP TABLE {name} AS FROM __fed_arrow")
         connection.unregister("__fed_arrow")
-        known[key] = (name, codelist or dimension)
-    return known[key][0]
+        known[key] = _Leaves(name, codelist or dimension)
+    return known[key]
 
 
 def _leaf_table(ref: DimensionLike) -> pa.Table:
@@ -112,9 +133,14 @@ def evaluate(ref: DimensionLike, expressions: Sequence[exp.Expr]) -> tuple[Evalu
 
     Raises RefusalError (``unsupported_syntax``) where DuckDB can't evaluate one on the code list.
     """
-    # One projection per expression; leaves keep their order because nothing reorders a scan of one thread.
-    plain = [_unqualified(expression).sql(dialect="duckdb") for expression in expressions]
-    sql = "SELECT " + ", ".join(f"({text}) AS e{i}" for i, text in enumerate(plain)) + f" FROM {_leaves(ref)}"
+    plain = [_unqualified(expression).sql(dialect="duckdb", copy=False) for expression in expressions]
+    leaves = _leaves(ref)
+    sql = "SELECT " + ", ".join(f"({text}) AS e{i}" for i, text in enumerate(plain)) + f" FROM {leaves.table}"
+    return leaves.evaluated(sql, partial(_evaluated, ref))
+
+
+def _evaluated(ref: DimensionLike, sql: str) -> tuple[Evaluation, ...]:
+    """One projection per expression; leaves keep their order because nothing reorders a scan of one thread."""
     _refuse_growing(sql)
     try:
         relation = _connection().sql(sql)

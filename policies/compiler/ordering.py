@@ -12,14 +12,14 @@ def expand_order_by_all(tree: exp.Query, sql: str) -> exp.Query:
 
     Raises RefusalError (``unsupported_syntax``) where a star hides how many columns there are.
     """
+    if not any(_is_all(order) for order in tree.find_all(exp.Order)):
+        return tree
     changed = tree.copy()
     for order in list(changed.find_all(exp.Order)):
         query = order.parent
-        if not isinstance(query, exp.Query) or len(order.expressions) != 1:
+        if not isinstance(query, exp.Query) or not _is_all(order):
             continue
         ordered = order.expressions[0]
-        if not isinstance(ordered.this, exp.Var) or ordered.this.name.upper() != "ALL":
-            continue
         if query.is_star:
             raise unsupported(
                 "ORDER BY ALL needs the columns by name, not a star.",
@@ -34,3 +34,8 @@ def expand_order_by_all(tree: exp.Query, sql: str) -> exp.Query:
             positions.append(position)
         order.set("expressions", positions)
     return changed
+
+
+def _is_all(order: exp.Order) -> bool:
+    ordered = order.expressions[0]
+    return len(order.expressions) == 1 and isinstance(ordered.this, exp.Var) and ordered.name.upper() == "ALL"

@@ -20,6 +20,8 @@ def bind_parameters(tree: exp.Query, context: Context, sql: str) -> tuple[exp.Qu
     A parameter without a sound value stands as NULL, so that the rest of the query can be looked at.
     """
     faults: dict[str, Refusal] = {}
+    if tree.find(exp.Placeholder, exp.Parameter) is None:
+        return tree, []
 
     def one(node: exp.Expr) -> exp.Expr:
         if not isinstance(node, exp.Placeholder | exp.Parameter):

@@ -22,6 +22,8 @@ def expand_pivots(
     tree: exp.Query, sql: str, context: Context, tables: Mapping[str, Mapping[str, str]]
 ) -> exp.Query:
     """The query with every PIVOT written out. Raises RefusalError for one whose columns can't be known without data."""
+    if _innermost(tree) is None:
+        return tree
     result = tree.copy()
     while (found := _innermost(result)) is not None:
         expanded = _Expansion(result, sql, context, tables).expand(found)

@@ -45,12 +45,6 @@ class Predicates:
             result = self._bounded(intersect(result, self._term(term)), term)
         return result
 
-    def leaves(self, key: str, term: exp.Expr) -> LeafSet:
-        """The leaves of one dimension for which ``term`` is true."""
-        dimension = self._dimension(key, term)
-        values = self.values(dimension, _truth(term)).values
-        return LeafSet.of((i for i, value in enumerate(values) if value is True), len(values))
-
     def values(self, dimension: DimensionLike, expression: exp.Expr) -> Evaluation:
         text = (dimension.key, expression.sql(dialect="duckdb"))
         if text not in self._cache:
@@ -145,8 +139,8 @@ class Predicates:
 
     def _single(self, key: str, term: exp.Expr) -> Region:
         dimension = self._dimension(key, term)
-        self.snap(key, dimension, _truth(term), term)
-        leaves = self.leaves(key, term)
+        values = self.snap(key, dimension, _truth(term), term).values
+        leaves = LeafSet.of((i for i, value in enumerate(values) if value is True), len(values))
         return (Box.of({key: leaves}),) if leaves else ()
 
     def _bounded(self, region: Region, node: exp.Expr) -> Region:

@@ -23,6 +23,8 @@ def bind_weighted(tree: exp.Query, sql: str) -> exp.Query:
 
     A projection without a name keeps the text that was typed. Raises RefusalError for a wrong number of arguments.
     """
+    if all(call.name.lower() not in NAMES for call in tree.find_all(exp.Anonymous)):
+        return tree
 
     def one(node: exp.Expr) -> exp.Expr:
         if not isinstance(node, exp.Anonymous) or node.name.lower() not in NAMES:
