@@ -9,11 +9,11 @@ from sqlglot import exp
 
 from catalogue.models import Profile
 from catalogue.strictest import profile_for
-from policies.boxes import Region, hull, intersect, union
+from policies.boxes import EVERYWHERE, Region, hull, intersect, union
 from policies.compiler import leaf_engine
 from policies.compiler.aggregates import Aggregates, is_aggregate
 from policies.compiler.atoms import AtomTable
-from policies.compiler.errors import refuse, unsupported
+from policies.compiler.errors import Faults, refuse, unsupported
 from policies.compiler.expressions import Binder
 from policies.compiler.fragments import FragmentBuilder
 from policies.compiler.guards import guards_of
@@ -58,21 +58,24 @@ class CellSelect:
     def compile(self, name: str) -> exp.Select:
         """The presentation SELECT over relation ``name``; the cell query is added to the compiler's."""
         context = self._compiler.context
-        self._bind_all()
+        self.bind_all()
         profile = self._profile()
         predicates = Predicates(self._relation.refs, self._sql)
-        region = self._region(predicates)
+        region, faults = EVERYWHERE, Faults()
+        with faults.collected():
+            region = self._region(predicates)
+        table = AtomTable(name, self._relation.base.document.unit.row_is_unit)
+        self._aggregates = Aggregates(predicates, region, table, profile)
+        with faults.collected():
+            expressions, sets = self._grouping()
+            self._keys = bind_keys(expressions, predicates)
+            presented = self._presented(name)
+        faults.raise_found()
         where = hull(region)
-        expressions, sets = self._grouping()
-        self._keys = bind_keys(expressions, predicates)
         blocks = [grid_block(self._keys, chosen, where, predicates) for chosen in sets]
         jurisdiction = JurisdictionPass(context, predicates.refs, self._sql)
         jurisdiction.check(where, self._place)
         blocks = jurisdiction.restrict(blocks)
-        unit = self._relation.base.document.unit
-        table = AtomTable(name, unit.row_is_unit)
-        self._aggregates = Aggregates(predicates, region, table, profile)
-        presented = self._presented(name)
         for atom in table.atoms.values():
             jurisdiction.check(atom.where, self._place)
         self._compiler.effects += jurisdiction.effects
@@ -106,10 +109,16 @@ class CellSelect:
                     return column
         return self._select
 
-    def _bind_all(self) -> None:
-        """Bind the select list once before anything is decided: what it reads decides the profile."""
+    def bind_all(self) -> None:
+        """Bind the select list once before anything is decided: what it reads decides the profile.
+
+        Raises RefusalError with what is wrong with each item.
+        """
+        faults = Faults()
         for item in self._select.expressions:
-            self._binder.mixed(item.this if isinstance(item, exp.Alias) else item)
+            with faults.collected():
+                self._binder.mixed(item.this if isinstance(item, exp.Alias) else item)
+        faults.raise_found()
 
     def _profile(self) -> Profile:
         base = self._relation.base
@@ -234,12 +243,14 @@ class CellSelect:
         self._name = name
         select = exp.Select().from_(exp.to_table(name))
         names = self._names()
-        projections = []
+        projections, faults = list[exp.Expr](), Faults()
         for item, given in zip(self._select.expressions, names, strict=True):
             inner = item.this if isinstance(item, exp.Alias) else item
-            group = self._grouped(item)
-            value = self._above(group if group is not None else self._binder.mixed(inner))
-            projections.append(exp.alias_(value, given, quoted=True))
+            with faults.collected():
+                group = self._grouped(item)
+                value = self._above(group if group is not None else self._binder.mixed(inner))
+                projections.append(exp.alias_(value, given, quoted=True))
+        faults.raise_found()
         select.set("expressions", projections)
         having = self._select.args.get("having")
         if having is not None:

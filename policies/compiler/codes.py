@@ -7,7 +7,7 @@ from collections.abc import Callable
 from sqlglot import exp
 
 from catalogue.codelists import CodeList, CodeListKind
-from policies.compiler.errors import nearest, refuse
+from policies.compiler.errors import Faults, nearest, refuse
 from policies.compiler.refs import DimensionRef, Refs, key_of
 from policies.compiler.trees import map_children
 from policies.refusals import Code
@@ -20,15 +20,21 @@ def name_codes(expression: exp.Expr, refs: Refs, area: AreaLookup, sql: str) -> 
     """Replace names by codes in every comparison of a dimension's column with a literal.
 
     ``area`` gives the leaf codes of a registered custom area by its name. Raises RefusalError ``unknown_code``
-    with the nearest codes and names for a literal that the code list does not have.
+    with the nearest codes and names for each literal that the code list does not have.
     """
+    faults = Faults()
+
+    def found(ref: DimensionRef, attribute: str, literal: exp.Literal) -> list[exp.Expr]:
+        with faults.collected():
+            return _codes(ref, attribute, literal, area, sql)
+        return [exp.null()]
 
     def one(node: exp.Expr) -> exp.Expr:
         if isinstance(node, COMPARISONS) and not isinstance(node.expression, exp.Null):
             for column, other in ((node.this, node.expression), (node.expression, node.this)):
                 target = _target(column, refs)
                 if target is not None and isinstance(other, exp.Literal):
-                    codes = _codes(target, column.name, other, area, sql)
+                    codes = found(target, column.name, other)
                     if len(codes) == 1:
                         other.replace(codes[0])
                         return node
@@ -43,13 +49,13 @@ def name_codes(expression: exp.Expr, refs: Refs, area: AreaLookup, sql: str) -> 
                 replaced: list[exp.Expr] = []
                 for item in node.expressions:
                     literal = isinstance(item, exp.Literal)
-                    replaced += _codes(target, node.this.name, item, area, sql) if literal else [item]
+                    replaced += found(target, node.this.name, item) if literal else [item]
                 node.set("expressions", replaced)
         if isinstance(node, exp.Case) and node.this is not None:
             target = _target(node.this, refs)
             for branch in node.args["ifs"] if target is not None else ():
                 if isinstance(branch.this, exp.Literal) and target is not None:
-                    codes = _codes(target, node.this.name, branch.this, area, sql)
+                    codes = found(target, node.this.name, branch.this)
                     if len(codes) == 1:
                         branch.set("this", codes[0])
         return node
@@ -58,7 +64,9 @@ def name_codes(expression: exp.Expr, refs: Refs, area: AreaLookup, sql: str) -> 
         # A query inside stands above the line and has been compiled by itself.
         return node if isinstance(node, exp.Query) else one(map_children(node, walk))
 
-    return walk(expression)
+    named = walk(expression)
+    faults.raise_found()
+    return named
 
 
 def _target(node: exp.Expr | None, refs: Refs) -> DimensionRef | None:

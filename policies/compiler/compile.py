@@ -16,7 +16,7 @@ from catalogue.models import Role
 from policies.compiler import leaf_engine
 from policies.compiler.digest import plan_digest
 from policies.compiler.elsewhere import check_askable
-from policies.compiler.errors import did_you_mean, refuse, unknown_table
+from policies.compiler.errors import did_you_mean, in_order, refuse, unknown_table
 from policies.compiler.limits import is_exact
 from policies.compiler.ordering import expand_order_by_all
 from policies.compiler.parameters import bind_parameters, unread_parameters
@@ -305,21 +305,16 @@ def _output_names(text: str, typed: exp.Query, tables: Tables, tree: exp.Query, 
             refusal, name = _binding_refusal(error, tree, sql, tables)
             if refusal.code is not Code.UNKNOWN_COLUMN or not name or name in lacking:
                 # What follows from the NULLs is no mistake of the query.
-                raise RefusalError(*(_in_order(found) or [refusal])) from None
+                raise RefusalError(*(in_order(found) or [refusal])) from None
             found.append(refusal)
             lacking.add(name)
             if len(found) == MAXIMUM_FAULTS:
-                raise RefusalError(*_in_order(found)) from None
+                raise RefusalError(*in_order(found)) from None
             text = typed.transform(_nulls, lacking).sql(dialect="duckdb")
         else:
             if found:
-                raise RefusalError(*_in_order(found))
+                raise RefusalError(*in_order(found))
             return names
-
-
-def _in_order(refusals: list[Refusal]) -> list[Refusal]:
-    """As they stand in the SQL."""
-    return sorted(refusals, key=lambda each: each.position.offset if each.position else 0)
 
 
 def _nulls(node: exp.Expr, names: set[str]) -> exp.Expr:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from difflib import get_close_matches
 
 from sqlglot import exp
@@ -11,6 +12,31 @@ from policies.compiler.parse import position_of
 from policies.refusals import Code, Refusal, RefusalError
 
 SUPPORTED = "Below the disclosure line only forms that are known to be safe are accepted."
+
+
+class Faults:
+    """What is wrong in several places, so that one answer tells it all."""
+
+    def __init__(self) -> None:
+        self._found: dict[Refusal, None] = {}
+
+    @contextmanager
+    def collected(self) -> Iterator[None]:
+        """Keep the refusals of a part and go on with the next."""
+        try:
+            yield
+        except RefusalError as error:
+            self._found.update(dict.fromkeys(error.refusals))
+
+    def raise_found(self) -> None:
+        """Raises RefusalError with all that was found, as it stands in the SQL; nothing where nothing was."""
+        if self._found:
+            raise RefusalError(*in_order(self._found))
+
+
+def in_order(refusals: Iterable[Refusal]) -> list[Refusal]:
+    """As they stand in the SQL."""
+    return sorted(refusals, key=lambda each: each.position.offset if each.position else 0)
 
 
 def unsupported(message: str, remedy: str, node: exp.Expr | None = None, sql: str = "") -> RefusalError:

@@ -10,7 +10,7 @@ from sqlglot import exp
 
 from catalogue.leaves import LeafSet
 from policies.boxes import EVERYWHERE, Region, intersect, union
-from policies.compiler.errors import another_unit, refuse
+from policies.compiler.errors import Faults, another_unit, refuse
 from policies.compiler.leaf_engine import Evaluation, constant, evaluate
 from policies.compiler.parse import position_of
 from policies.compiler.refs import DimensionLike, DimensionRef, MeasureRef, Refs, key_of
@@ -36,13 +36,12 @@ class Predicates:
     _cache: dict[tuple[str, str], Evaluation] = field(default_factory=dict)
 
     def region(self, terms: Sequence[exp.Expr]) -> Region:
-        """Where all terms are true.
-
-        >>> # see tests/spec/test_predicates.py
-        """
-        result = EVERYWHERE
+        """Where all terms are true. Raises RefusalError with what is wrong with each of them."""
+        result, faults = EVERYWHERE, Faults()
         for term in terms:
-            result = self._bounded(intersect(result, self._term(term)), term)
+            with faults.collected():
+                result = self._bounded(intersect(result, self._term(term)), term)
+        faults.raise_found()
         return result
 
     def values(self, dimension: DimensionLike, expression: exp.Expr) -> Evaluation:

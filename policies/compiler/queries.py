@@ -14,7 +14,7 @@ from catalogue.codelists import CodeList
 from policies.compiler import leaf_engine
 from policies.compiler.aggregates import is_aggregate
 from policies.compiler.cell_select import CellSelect
-from policies.compiler.errors import refuse, unknown_table, unsupported
+from policies.compiler.errors import Faults, refuse, unknown_table, unsupported
 from policies.compiler.expressions import Binder
 from policies.compiler.parse import MAXIMUM_EXPANSION
 from policies.compiler.per_unit import groups_by_unit, per_unit_columns, per_unit_having
@@ -222,7 +222,15 @@ class QueryCompiler:
         binder = Binder(self, environment, scope, aliases)
         where = node.args.get("where")
         terms = [term for term in conjuncts(where.this if where else None) if not joiner.consumed(term)]
-        relation = relation.and_where([binder.below(term) for term in terms])
+        bound, faults = list[exp.Expr](), Faults()
+        for term in terms:
+            with faults.collected():
+                bound.append(binder.below(term))
+        if len(bound) < len(terms) and _aggregates(node):
+            with faults.collected():
+                CellSelect(self, environment, node, scope, relation, binder).bind_all()
+        faults.raise_found()
+        relation = relation.and_where(bound)
         if groups_by_unit(node, binder, relation):
             return replace(relation, columns=per_unit_columns(node, binder, self.sql)).and_where(
                 per_unit_having(node, binder, self.sql)

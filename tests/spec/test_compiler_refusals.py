@@ -319,6 +319,21 @@ def test_all_unknown_tables_are_named_at_once(folder: Path) -> None:
             ],
         ),
         (
+            "select count(*) filter (where sex = 'X'), count(*) from people where area in ('Aytn', 'Ayton', 'Befrd')",
+            {},
+            [("unknown_code", "'X'"), ("unknown_code", "'Aytn'"), ("unknown_code", "'Befrd'")],
+        ),
+        (
+            "select sum(pay * age), max(pay) from people where sex = 'F' or area = 'Ayton' and age > 3"
+            " and person_id = 7 group by area",
+            {},
+            [
+                ("measure_expression_not_allowed", "pay"),
+                ("extremes_not_allowed", "pay) from"),
+                ("column_use_not_allowed", "person_id"),
+            ],
+        ),
+        (
             "select count(* from people",
             {"purpose": "Curiosity"},
             [("purpose_not_permitted", None), ("sql_syntax", "from")],
