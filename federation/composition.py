@@ -168,16 +168,15 @@ def import_secret(directory: Path, environment: Mapping[str, str] | None = None)
 
 
 def own_keys(
-    configuration: Configuration, environment: Mapping[str, str] | None = None
+    directory: Path, settings: Settings, environment: Mapping[str, str] | None = None
 ) -> tuple[SigningKey, ExchangeKey]:
     """The keys whose public parts peers are told; a directory that nobody has served yet is given them.
 
     Raises:
         PrivateFileError: a key is missing, damaged or readable by others.
     """
-    settings = configuration.settings
-    secrets_dir = configuration.path(settings.secrets_dir)
-    first_start = not (configuration.path(settings.state_dir) / DATABASE).exists()
+    secrets_dir = directory / settings.secrets_dir
+    first_start = not (directory / settings.state_dir / DATABASE).exists()
     named = os.environ if environment is None else environment
     return (
         SigningKey.load(secrets_dir, named, first_start=first_start),
@@ -194,7 +193,7 @@ def wire_alone(configuration: Configuration) -> Iterator[Wire]:
     """
     # All secrets at once: what is recorded here would make the node take its first start for a later one.
     import_secret(configuration.directory)
-    signing_key, exchange_key = own_keys(configuration)
+    signing_key, exchange_key = own_keys(configuration.directory, configuration.settings)
     database = Database.open(configuration.path(configuration.settings.state_dir) / DATABASE)
     try:
         yield build_wire(

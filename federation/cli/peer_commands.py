@@ -55,15 +55,22 @@ def show(directory: Directory, as_json: Json = False) -> None:
 
     Send it by a way on which nobody can change it, and have it read back: who swaps a key speaks in this node's name.
     """
+    from catalogue.faults import CatalogueError
     from federation.composition import own_keys
+    from federation.configuration import read_settings
     from federation.state.errors import StateError
 
-    configuration = _configuration(directory)
+    # The settings alone: the catalogue of a new hub names peers that it can't declare before they know each other.
     try:
-        signing_key, exchange_key = own_keys(configuration)
+        settings = read_settings(directory)
+    except CatalogueError as error:
+        raise unsound(directory, error.faults) from None
+    if settings is None:
+        raise stop(f"There is no node.yaml in {directory}.", ExitCode.REFUSED)
+    try:
+        signing_key, exchange_key = own_keys(directory, settings)
     except StateError as error:
         raise stop(f"The keys cannot be read: {error}.", ExitCode.FAILED) from None
-    settings = configuration.settings
     reached: dict[str, Any] = {"polls": True} if settings.federation.poll else {"url": settings.public_url}
     entry = {
         settings.node: {

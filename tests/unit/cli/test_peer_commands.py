@@ -62,6 +62,26 @@ def test_what_is_shown_is_an_entry_for_others_without_a_secret(federation: Type,
     node.close()
 
 
+def test_a_hub_shows_its_entry_before_it_knows_the_nodes_of_its_datasets(
+    federation: Type, tmp_path: Path
+) -> None:
+    """Somebody has to go first: what each has to be told of the other comes before either can be declared."""
+    hub = write_federation(tmp_path, "hub", ["england"])["hub"].directory
+    vacancies = hub / "datasets" / "vacancies.yaml"
+    document = yaml.safe_load(vacancies.read_text())
+    vacancies.write_text(yaml.safe_dump(document | {"source": {"node": "wales"}}))
+    assert federation("check", hub)[0] == ExitCode.REFUSED
+    code, out, err = federation("peers", "show", hub)
+    assert (code, err) == (0, "")
+    assert "hub" in yaml.safe_load(out)
+
+
+def test_a_folder_that_is_no_nodes_is_told(federation: Type, tmp_path: Path) -> None:
+    code, _, err = federation("peers", "show", tmp_path)
+    assert code == ExitCode.REFUSED
+    assert "There is no node.yaml" in err
+
+
 def test_a_node_that_polls_is_shown_as_one(federation: Type, tmp_path: Path) -> None:
     places = write_federation(tmp_path, "hub", ["wales"], polling=["wales"])
     entry = yaml.safe_load(federation("peers", "show", places["wales"].directory)[1])
