@@ -5,17 +5,16 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 SPARK_INSTALLED := $(VENV)/.installed-spark
 
-# In processes of their own, so that what one group of tests holds in memory ends with it.
-TEST_GROUPS := tests/spec tests/oracle tests/corpus tests/connectors tests/attacks tests/journeys tests/docs \
-  $(filter-out %__pycache__,$(patsubst %/,%,$(wildcard tests/unit/*/))) $(wildcard tests/unit/test_*.py)
+# The tests run as three sessions, so that what a third of them holds in memory ends with it.
+PYTEST := $(BIN)/python -m pytest -n 2 --dist loadgroup
 
 .PHONY: help demo demo-federation test test-all check bench clean
 
 help:
 	@echo "make demo    a node on a synthetic labour market, and the whole journey in the terminal"
 	@echo "make demo-federation   five nodes: four nations with a part each, and questions over all of them"
-	@echo "make test    the tests (about twenty-five minutes on two cores)"
-	@echo "make test-all  those, and those of Spark on a cluster of its own (1 GB to download, 10 minutes more)"
+	@echo "make test    the everyday tests (ten minutes on two cores)"
+	@echo "make test-all  every test with all its examples, and those of Spark on a cluster of its own (1 GB to download)"
 	@echo "make check   format, lint, strict types and import contracts"
 	@echo "make bench   protected queries against raw ones and several nodes against one, as ratios measured in one run"
 	@echo "make clean   removes what the other targets made"
@@ -42,9 +41,12 @@ demo-federation: $(INSTALLED)
 	@$(BIN)/python -m examples.federation_demo
 
 test: $(INSTALLED)
-	@for group in $(TEST_GROUPS); do $(BIN)/python -m pytest -n 2 --dist loadfile $$group || exit 1; done
+	@$(PYTEST) tests/unit
+	@$(PYTEST) tests/attacks tests/spec tests/oracle tests/corpus
+	@$(PYTEST) tests/connectors tests/journeys tests/docs
 
-# In one process, since one cluster serves them all. The first failure ends it: a broken cluster fails every test.
+# Spark in one process, since one cluster serves all. The first failure ends it: a broken cluster fails every test.
+test-all: export FEDERATION_THOROUGH_TESTS = 1
 test-all: test $(SPARK_INSTALLED)
 	@FEDERATION_SPARK_TESTS=1 $(BIN)/python -m pytest -x -n 0 -m spark --session-timeout=2400 tests/connectors
 

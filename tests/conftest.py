@@ -10,6 +10,7 @@ import pytest
 
 from tests.support.postgresql import NO_SERVER
 from tests.support.spark import LEFT_OUT
+from tests.support.thorough import ONLY_THOROUGH
 
 REFERENCE_VARIABLE = "FEDERATION_REFERENCE_DATA"
 _DEFAULT_REFERENCE = Path(__file__).resolve().parents[2] / "shared" / "data"
@@ -44,9 +45,18 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> Iterat
     ]
     reason = f" ({_NO_REFERENCE})" if skipped else ""
     terminalreporter.write_line(f"reference tests skipped: {len(skipped)}{reason}")
-    without = [r for r in terminalreporter.stats.get("skipped", []) if NO_SERVER in str(r.longrepr)]
-    if without:
-        terminalreporter.write_line(f"tests on a PostgreSQL server skipped: {len(without)} ({NO_SERVER})")
-    left_out = [r for r in terminalreporter.stats.get("skipped", []) if LEFT_OUT in str(r.longrepr)]
-    if left_out:
-        terminalreporter.write_line(f"tests on a Spark cluster skipped: {len(left_out)} ({LEFT_OUT})")
+    for what, reason in (
+        ("tests on a PostgreSQL server", NO_SERVER),
+        ("tests on a Spark cluster", LEFT_OUT),
+        ("long tests", ONLY_THOROUGH),
+    ):
+        number = sum(reason in str(r.longrepr) for r in terminalreporter.stats.get("skipped", []))
+        if number:
+            terminalreporter.write_line(f"{what} skipped: {number} ({reason})")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests of one file share what they set up, so they stay on one worker, unless the file says that they may not."""
+    for item in items:
+        if item.get_closest_marker("spread") is None:
+            item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))

@@ -33,6 +33,8 @@ from tests.attacks.framework import (
     unprotected,
 )
 
+pytestmark = pytest.mark.spread
+
 FAMILIES: dict[str, list[Attack]] = {
     "differencing": differencing.ATTACKS,
     "averaging": averaging.ATTACKS,

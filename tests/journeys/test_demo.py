@@ -15,6 +15,7 @@ import pytest
 from examples.demo import free_port
 from examples.terminal import quoted
 from federation.state.lock import NodeLock
+from tests.support.thorough import thorough
 
 ROOT = Path(__file__).parents[2]
 
@@ -38,6 +39,7 @@ def demo(folder: Path, port: int, *words: str) -> subprocess.CompletedProcess[st
     )
 
 
+@thorough
 def test_the_journey_ends_well_and_can_be_repeated(tmp_path: Path) -> None:
     port = free_port(0)
     first = demo(tmp_path, port)

@@ -26,8 +26,9 @@ from federation.client.request import Request
 from federation.release.keys import SigningKey
 from federation.wire.envelope import MESSAGE_TYPE
 from federation.wire.http import MEDIA_TYPE, MESSAGES
+from tests.support.thorough import thorough
 
-pytestmark = pytest.mark.slow
+pytestmark = thorough
 
 PURPOSE = "Skills planning across the United Kingdom"
 Act = Callable[[bytes, Forward], tuple[int, bytes] | None]

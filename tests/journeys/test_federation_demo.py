@@ -7,15 +7,14 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 from examples.four_nations.layout import NODES
 from federation.state.lock import NodeLock
+from tests.support.thorough import thorough
 
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.mark.slow
+@thorough
 def test_four_nations_answer_together(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "examples.federation_demo", "--folder", tmp_path]
     ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=600)

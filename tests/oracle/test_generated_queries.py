@@ -22,13 +22,14 @@ from tests.support.generated_sql import Query, queries
 from tests.support.labour import labour_market
 from tests.support.null_profile import NULL_PROFILE
 from tests.support.profiles import standard_profile
+from tests.support.thorough import share
 
 #: What a generated query may be refused for, and no other: it asks for nobody, or for what is no box.
 HONEST = {Code.EMPTY_QUESTION, Code.PREDICATE_NOT_BOX, Code.TOO_MANY_CELLS}
 SHAPE = {Code.TOO_MANY_DIMENSIONS, Code.TOO_MANY_PARTITIONS}
 NOISE = 2
 
-GENERATED = settings(max_examples=120, deadline=None, suppress_health_check=list(HealthCheck))
+GENERATED = settings(max_examples=share(120), deadline=None, suppress_health_check=list(HealthCheck))
 
 
 @pytest.fixture(scope="module")
@@ -98,7 +99,7 @@ def test_without_protection_the_table_is_that_of_the_query_as_typed(null: Answer
 
 @pytest.mark.slow
 @given(query=queries(above=False))
-@settings(GENERATED, max_examples=40)
+@settings(GENERATED, max_examples=share(40))
 def test_protection_changes_no_row_and_no_count_by_more_than_its_noise(
     null: Answerer, standard: Answerer, query: Query
 ) -> None:

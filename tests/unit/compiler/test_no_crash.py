@@ -27,13 +27,14 @@ from tests.support.answer import Answerer
 from tests.support.labour import labour_market
 from tests.support.null_profile import NULL_PROFILE
 from tests.support.profiles import standard_profile
+from tests.support.thorough import THOROUGH, some
 
 HERE = Path(__file__).parent
 ORACLE = HERE.parents[1] / "oracle" / "queries.sql"
 TEXTS = [line for line in (HERE / "nasty.sql").read_text().splitlines() if line.strip()]
 QUERIES = [*TEXTS, *(q.strip() for q in ORACLE.read_text().split(";\n") if q.strip())]
 
-SECONDS = 8
+SECONDS = 8 if THOROUGH else 2
 """How long each of the two random walks goes on."""
 
 # Above the line an error depends on protected values or on constants alone: the run ends with it, and says so.
@@ -62,8 +63,9 @@ def try_out(answerers: list[Answerer], sql: str, **changes: object) -> bool:
 
 
 def test_every_form(answerers: list[Answerer]) -> None:
-    accepted = sum(try_out(answerers, sql) for sql in TEXTS)
-    assert accepted > len(TEXTS) // 3
+    texts = some(TEXTS)
+    accepted = sum(try_out(answerers, sql) for sql in texts)
+    assert accepted > len(texts) // 3
 
 
 @pytest.mark.parametrize("value", ["E0601", "nowhere", "", 7, Decimal("1.5"), True])

@@ -37,6 +37,7 @@ from tests.support.state import (
     queued,
     submitted,
 )
+from tests.support.thorough import share
 
 VERBS = ["approve", "approve", "approve", "refuse", "revoke", "supersede"]
 
@@ -166,5 +167,5 @@ class Service(RuleBasedStateMachine):
                 assert (run.ended_at is None) == (run.state in {RunState.QUEUED, RunState.RUNNING})
 
 
-Service.TestCase.settings = settings(max_examples=30, stateful_step_count=30, deadline=None)
+Service.TestCase.settings = settings(max_examples=share(30), stateful_step_count=30, deadline=None)
 TestService = pytest.mark.slow(Service.TestCase)
