@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 from enum import StrEnum
+from functools import lru_cache
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from types import MappingProxyType
@@ -86,6 +87,10 @@ PLACES_PER_WORKER = 8
 crowd of slow questions does not take every thread of the node."""
 
 
+REMEMBERED_PLANS = 64
+"""Plans that are kept: one question is compiled when it is checked, asked, run, and in each round with other nodes."""
+
+
 class CompilerTimeout(Exception):
     """The query took longer to compile than the node allows; its process was ended."""
 
@@ -117,6 +122,7 @@ class CompilerPool:
         self._all: set[_Worker] = set()
         self._closed = False
         self._places = threading.BoundedSemaphore(workers * PLACES_PER_WORKER)
+        self._plan = lru_cache(maxsize=REMEMBERED_PLANS)(self._compiled)
         for _ in range(workers):
             self._start()
 
@@ -137,7 +143,11 @@ class CompilerPool:
             CompilerBusy: no worker became free in time, or too many questions wait already.
             CompilerFault: the compiler failed.
         """
-        answer = self._ask(Wish.PLAN, question)
+        # The catalogue is that of the node's whole life, so the same question has the same plan.
+        return self._plan(pickle.dumps(question))
+
+    def _compiled(self, question: bytes) -> ClearedPlan:
+        answer = self._ask(Wish.PLAN, pickle.loads(question))
         if isinstance(answer, ClearedPlan):
             return answer
         assert isinstance(answer, tuple)

@@ -30,6 +30,11 @@ from tests.support.node import PURPOSE, STANDING_SQL, write_node
 QUESTION = Question(STANDING_SQL, "greater_ay", "planning", PURPOSE, date(2026, 1, 5))
 
 
+def limited(rows: int) -> Question:
+    """A question like no other of these tests, so that it has to be compiled."""
+    return replace(QUESTION, sql=f"{STANDING_SQL} LIMIT {rows}")
+
+
 @pytest.fixture(scope="module")
 def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_node(tmp_path_factory.mktemp("node"))
@@ -67,11 +72,11 @@ def test_a_query_that_takes_too_long_costs_its_worker_only(pool: CompilerPool) -
     pool._deadline = 0.0001
     try:
         with pytest.raises(CompilerTimeout):
-            pool.compile(QUESTION)
+            pool.compile(limited(1))
     finally:
         pool._deadline = 20
     assert not before._process.is_alive()
-    assert pool.compile(QUESTION).digest
+    assert pool.compile(limited(1)).digest
 
 
 def test_a_worker_that_dies_is_replaced(pool: CompilerPool) -> None:
@@ -79,22 +84,28 @@ def test_a_worker_that_dies_is_replaced(pool: CompilerPool) -> None:
     pool.compile(QUESTION)
     os.kill(worker._process.pid or 0, signal.SIGKILL)
     with pytest.raises(CompilerFault):
-        pool.compile(QUESTION)
-    assert pool.compile(QUESTION).digest
+        pool.compile(limited(2))
+    assert pool.compile(limited(2)).digest
+
+
+def test_what_was_compiled_is_remembered_and_what_failed_is_not(pool: CompilerPool) -> None:
+    plan = pool.compile(QUESTION)
+    assert pool.compile(replace(QUESTION)) is plan
+    assert pool.compile(replace(QUESTION, today=date(2026, 1, 6))) is not plan
 
 
 def test_a_crowd_is_told_to_come_back(directory: Path) -> None:
     pool = CompilerPool(load_catalogue(directory), workers=1, deadline_seconds=20)
     outcomes: list[str] = []
 
-    def ask() -> None:
+    def ask(number: int) -> None:
         try:
-            pool.compile(QUESTION)
+            pool.compile(limited(number))
             outcomes.append("compiled")
         except CompilerBusy:
             outcomes.append("busy")
 
-    threads = [threading.Thread(target=ask) for _ in range(PLACES_PER_WORKER + 3)]
+    threads = [threading.Thread(target=ask, args=[n]) for n in range(PLACES_PER_WORKER + 3)]
     for thread in threads:
         thread.start()
     for thread in threads:
