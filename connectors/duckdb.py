@@ -42,7 +42,7 @@ from connectors.render import Program, render
 from connectors.sources import DatabaseSource, FileSource, Format, Source, snapshot_of
 from connectors.verify import (
     checks_of,
-    declared_expressions,
+    expressions_to_verify,
     missing_columns,
     source_table,
 )
@@ -376,15 +376,7 @@ class DuckDBConnector:
         deadline: float,
         cancel: CancelSignal,
     ) -> tuple[Finding, ...]:
-        table = source_table(dataset)
-        relations = {name: r for name, r in dataset.document.relationships.items() if r.to in related}
-        others = {r.to: source_table(related[r.to]) for r in relations.values()}
-        others = {name: other for name, other in others.items() if other.connector == table.connector}
-        wanted = {table: dict.fromkeys(declared_expressions(dataset))}
-        for relationship in relations.values():
-            if relationship.to in others:
-                key = f'"{relationship.to_column}"'
-                wanted.setdefault(others[relationship.to], {})[key] = None
+        table, wanted = source_table(dataset), expressions_to_verify(dataset, related)
 
         def work(session: Session) -> tuple[Finding, ...]:
             select = exp.select("*").from_(_quoted(session.names[table]))

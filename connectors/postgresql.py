@@ -33,7 +33,7 @@ from connectors.protocol import CancelSignal, Capability, ColumnType, Finding, T
 from connectors.render import Program, render
 from connectors.verify import (
     checks_of,
-    declared_expressions,
+    expressions_to_verify,
     missing_columns,
     source_table,
 )
@@ -240,20 +240,12 @@ class PostgreSQLConnector:
         deadline: float,
         cancel: CancelSignal,
     ) -> tuple[Finding, ...]:
-        table = source_table(dataset)
-        relations = {name: r for name, r in dataset.document.relationships.items() if r.to in related}
-        others = {r.to: source_table(related[r.to]) for r in relations.values()}
-        others = {name: other for name, other in others.items() if other.connector == table.connector}
+        table, wanted = source_table(dataset), expressions_to_verify(dataset, related)
 
         def work(session: Session, states: States) -> tuple[Finding, ...]:
             found = list(missing_columns(dataset, self._held(session, table)))
             if found:
                 return tuple(found)
-            wanted = {table: dict.fromkeys(declared_expressions(dataset))}
-            for relationship in relations.values():
-                if relationship.to in others:
-                    key = f'"{relationship.to_column}"'
-                    wanted.setdefault(others[relationship.to], {})[key] = None
             held = self._relations(session, states, wanted)
             types = {(t, text): type_ for t, r in held.items() for text, type_ in r.types.items()}
             names = _Writer(held).names
@@ -265,7 +257,7 @@ class PostgreSQLConnector:
                     found.append(check.finding)
             return tuple(found)
 
-        return self._within((table, *others.values()), deadline, cancel, work)[0]
+        return self._within(tuple(wanted), deadline, cancel, work)[0]
 
     def check(self, tables: Sequence[Table]) -> tuple[Advice, ...]:
         missing: list[Advice] = []

@@ -27,7 +27,7 @@ from connectors.protocol import CancelSignal, Capability, ColumnType, Finding, T
 from connectors.render import Program, render
 from connectors.spark_session import FAILURES, Session, fault_of
 from connectors.spark_tables import Tables, snapshot_of
-from connectors.verify import checks_of, declared_expressions, missing_columns, source_table
+from connectors.verify import checks_of, expressions_to_verify, missing_columns, source_table
 
 DESCRIBE_SECONDS = 120.0
 T = TypeVar("T")
@@ -250,20 +250,12 @@ class SparkConnector:
         deadline: float,
         cancel: CancelSignal,
     ) -> tuple[Finding, ...]:
-        table = source_table(dataset)
-        relations = {name: r for name, r in dataset.document.relationships.items() if r.to in related}
-        others = {r.to: source_table(related[r.to]) for r in relations.values()}
-        others = {name: other for name, other in others.items() if other.connector == table.connector}
+        table, wanted = source_table(dataset), expressions_to_verify(dataset, related)
 
         def work(session: Session, bound: _Names) -> tuple[Finding, ...]:
             found = list(missing_columns(dataset, bound.columns[table]))
             if found:
                 return tuple(found)
-            wanted = {table: dict.fromkeys(declared_expressions(dataset))}
-            for relationship in relations.values():
-                if relationship.to in others:
-                    key = f'"{relationship.to_column}"'
-                    wanted.setdefault(others[relationship.to], {})[key] = None
             self._learn(session, bound, wanted)
             checks, found = checks_of(dataset, related, bound.names, bound.types)
             for check in checks:
@@ -274,7 +266,7 @@ class SparkConnector:
                     found.append(check.finding)
             return tuple(found)
 
-        return self._within((table, *others.values()), deadline, cancel, work)[0]
+        return self._within(tuple(wanted), deadline, cancel, work)[0]
 
     def check(self, tables: Sequence[Table]) -> tuple[Advice, ...]:
         return unreadable(self, tables)

@@ -68,6 +68,19 @@ def declared_expressions(dataset: BoundDataset) -> dict[str, str]:
     return found
 
 
+def expressions_to_verify(
+    dataset: BoundDataset, related: Mapping[str, BoundDataset]
+) -> dict[Table, dict[str, None]]:
+    """What verification reads of each table: the dataset's own first, then those of ``related`` in the same source."""
+    own = source_table(dataset)
+    wanted = {own: dict.fromkeys(declared_expressions(dataset))}
+    for relationship in dataset.document.relationships.values():
+        other = source_table(related[relationship.to]) if relationship.to in related else None
+        if other is not None and other.connector == own.connector:
+            wanted.setdefault(other, {})[f'"{relationship.to_column}"'] = None
+    return wanted
+
+
 def missing_columns(dataset: BoundDataset, held: Mapping[str, ColumnType]) -> tuple[Finding, ...]:
     """Declared columns that the table lacks."""
     have = {name.lower() for name in held}
