@@ -255,7 +255,8 @@ class Joiner:
             Code.JOIN_NOT_DECLARED,
             "This join is not one that the catalogue declares.",
             JOIN_RULE,
-            "Use a declared relationship; to compare datasets, aggregate each and join the results.",
+            "Use a declared relationship; to compare datasets, aggregate each and join the results; to ask who of"
+            " one is in another, write EXISTS or IN.",
             node,
             self._sql,
         )
