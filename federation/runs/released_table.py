@@ -12,17 +12,28 @@ from federation.runs.answering import Answer
 from policies.cells import Status
 
 _MARKS = pa.array([status.mark for status in Status])
+_NOT_APPLICABLE = pa.scalar(int(Status.NOT_APPLICABLE), pa.int8())
 LARGELY_WITHHELD = 0.5
 
 
 def released_table(answer: Answer) -> pa.Table:
-    """The presented values, each column followed by its status: empty, or a mark such as ``[c]``."""
+    """The presented values, each column followed by its status: empty, or a mark such as ``[c]``.
+
+    What came of dividing by zero is no number: it is left empty, as not applicable.
+    """
     presented = answer.presented.table
     columns: dict[str, pa.ChunkedArray] = {}
+    nothing: dict[str, pa.ChunkedArray] = {}
     for output in answer.plan.presentation.columns:
-        columns[output.name] = _hugeint(presented.column(output.name))
+        column = _hugeint(presented.column(output.name))
+        if pa.types.is_floating(column.type):
+            nothing[output.name] = pc.fill_null(pc.invert(pc.is_finite(column)), False)
+            column = pc.if_else(nothing[output.name], pa.scalar(None, column.type), column)
+        columns[output.name] = column
     for output in answer.plan.presentation.columns:
         status = presented.column(output.status_name).cast(pa.int8())
+        if output.name in nothing:
+            status = pc.if_else(nothing[output.name], _NOT_APPLICABLE, status)
         columns[_free(output.name + STATUS_SUFFIX, columns)] = pc.take(_MARKS, status)
     names = [output.name for output in answer.plan.presentation.columns]
     statuses = [name for name in columns if name not in names]

@@ -47,6 +47,18 @@ def test_each_column_is_followed_by_its_marks() -> None:
     assert table.schema.field("people").type == pa.int64()
 
 
+def test_what_came_of_dividing_by_zero_is_empty_and_marked() -> None:
+    values = pa.array([0.5, float("inf"), float("nan"), None, float("-inf")])
+    marks = statuses(
+        Status.PUBLISHED, Status.PUBLISHED, Status.UNRELIABLE, Status.CONFIDENTIAL, Status.PUBLISHED
+    )
+    table = released_table(answer({"share": values, "status of share": marks}, "share"))
+    assert table.to_pydict() == {
+        "share": [0.5, None, None, None, None],
+        "share__status": ["", "[z]", "[z]", "[c]", "[z]"],
+    }
+
+
 def test_a_column_that_is_called_like_a_status_keeps_its_name() -> None:
     published = statuses(Status.PUBLISHED)
     table = released_table(
