@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import os
 import threading
@@ -36,6 +37,7 @@ from federation.holders.routing import Gatherer, RoutingHolder
 from federation.holders.verification import related_to
 from federation.identity.builtin import BuiltinIdentity, Client
 from federation.identity.principal import Principal
+from federation.identity.sessions import Sessions
 from federation.identity.tokens import AccessTokens
 from federation.masked.node import JointNode
 from federation.release.files import ReleaseStore
@@ -47,7 +49,7 @@ from federation.service.cells import answer_cells
 from federation.service.compiling import CompilerPool
 from federation.service.node import Node
 from federation.service.verification import StoredVerifications
-from federation.settings import Settings
+from federation.settings import IdentitySettings, Settings
 from federation.state.database import Database
 from federation.state.errors import PrivateFileError
 from federation.state.idempotency import forget_before
@@ -263,6 +265,7 @@ def _assemble(
         key_epoch=secrets.key_epoch,
         authenticator=identity,
         token_issuer=identity,
+        sessions=_sessions(settings.identity, database),
         wire=wire,
         clock=clock,
         render=partial(_render, connectors, catalogue),
@@ -306,6 +309,12 @@ def _statements(connectors: Mapping[str, Connector], fragment: Fragment) -> str:
 def _presentation_limits(settings: Settings) -> Limits:
     seconds = settings.limits.presentation_seconds
     return Limits(deadline_seconds=seconds, cpu_seconds=math.ceil(seconds), memory_bytes=SANDBOX_MEMORY)
+
+
+def _sessions(identity: IdentitySettings, database: Database) -> Sessions:
+    terms = hashlib.sha256(identity.model_dump_json().encode()).hexdigest()
+    idle, longest = timedelta(minutes=identity.session_idle_minutes), timedelta(hours=identity.session_hours)
+    return Sessions(database, idle, longest, terms)
 
 
 def _identity(settings: Settings) -> BuiltinIdentity:

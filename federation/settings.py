@@ -54,7 +54,7 @@ class Member(Section):
     name: Text = Field(description="The name as people read it.")
     body: Name = Field(description="The body acted for.")
     roles: Annotated[tuple[NodeRole, ...], Field(min_length=1)] = Field(
-        description="planner, analyst, custodian, auditor or administrator; several are possible."
+        description="planner, analyst, custodian, reviewer, auditor or administrator; several are possible."
     )
 
 
@@ -81,6 +81,12 @@ class IdentitySettings(Section):
     )
     token_minutes: Annotated[int, Field(ge=1, le=1440)] = Field(
         60, description="How long an access token is valid, in minutes."
+    )
+    session_idle_minutes: Annotated[int, Field(ge=1, le=1440)] = Field(
+        30, description="How long a session at the pages may lie unused, in minutes."
+    )
+    session_hours: Annotated[int, Field(ge=1, le=168)] = Field(
+        10, description="How long a session at the pages lasts at most, in hours."
     )
     persons: tuple[Person, ...] = Field(
         (), description="Persons who may log in by name alone. Never in production."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 from enum import StrEnum
 from typing import Protocol
 
@@ -13,18 +14,30 @@ class NodeRole(StrEnum):
     PLANNER = "planner"
     ANALYST = "analyst"
     CUSTODIAN = "custodian"
+    REVIEWER = "reviewer"
     AUDITOR = "auditor"
     ADMINISTRATOR = "administrator"
 
 
 @dataclass(frozen=True, slots=True)
+class Delegation:
+    """The permission to act for another body: its short name, the instrument that gives it, and its last day (UTC)."""
+
+    delegation: str
+    instrument: str
+    until: date
+
+
+@dataclass(frozen=True, slots=True)
 class Principal:
-    """Who acts. ``subject`` is stable and unique at this node; ``body`` is the organisation acted for."""
+    """Who acts. ``subject`` is stable and unique at this node; ``body`` is the organisation acted for, by
+    ``delegation`` where it is not the person's own."""
 
     subject: str
     name: str
     body: str
     roles: frozenset[NodeRole]
+    delegation: Delegation | None = None
 
 
 class TokenFault(StrEnum):

@@ -14,6 +14,7 @@ class ServiceCode(StrEnum):
     BODY_TOO_LARGE = "body_too_large"
     COMPILER_BUSY = "compiler_busy"
     COMPILER_TIMEOUT = "compiler_timeout"
+    CSRF_REFUSED = "csrf_refused"
     DECISION_NOT_ALLOWED = "decision_not_allowed"
     IDEMPOTENCY_KEY_REUSED = "idempotency_key_reused"
     INTERNAL_ERROR = "internal_error"
