@@ -70,7 +70,7 @@ class BodyGuard:
 
     async def _pass(self, body: bytes, headers: Headers, scope: Scope, receive: Receive, send: Send) -> None:
         path = scope["path"]
-        expected = FORM if path.startswith("/oauth/") else JSON
+        expected = JSON if path.startswith("/v1/") else FORM  # a token's request, and what pages send
         if path in (MESSAGES, POLL, REPLIES):
             expected = MEDIA_TYPE
         given = headers.get("content-type", "").split(";")[0].strip().lower()

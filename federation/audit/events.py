@@ -51,6 +51,8 @@ class AuditAction(StrEnum):
     CHECKPOINT_SIGNED = "checkpoint.signed"
     MESSAGE_SENT = "message.sent"
     MESSAGE_RECEIVED = "message.received"
+    SESSION_OPENED = "session.opened"
+    SESSION_CLOSED = "session.closed"
 
 
 class Detail(StrEnum):
@@ -63,6 +65,7 @@ class Detail(StrEnum):
     CELLS = "cells"
     CODE = "code"
     DATASETS = "datasets"
+    DELEGATION = "delegation"
     FILE_DIGEST = "file_digest"
     FINDINGS = "findings"
     IN_REPLY_TO = "in_reply_to"

@@ -10,7 +10,9 @@ from catalogue.catalogue import Catalogue
 from federation.holders.joint import JointHolder
 from federation.holders.routing import RoutingHolder
 from federation.identity.builtin import BuiltinIdentity
+from federation.identity.code_flow import CodeFlow
 from federation.identity.principal import Authenticator
+from federation.identity.sessions import Sessions
 from federation.release.files import ReleaseStore
 from federation.release.keys import SigningKey
 from federation.runs.answering import Answering
@@ -26,9 +28,9 @@ Clock = Callable[[], datetime]
 
 @dataclass(frozen=True)
 class Node:
-    """``clock`` gives the time with its zone; ``token_issuer`` is there with the built-in identity alone;
-    ``wire`` is how it speaks with other nodes; ``render`` gives the SQL that a fragment's source would be sent;
-    ``close`` lets go of sources, processes, database and lock, in this order."""
+    """``clock`` gives the time with its zone; ``token_issuer`` is there with the built-in identity alone, ``login``
+    with a provider alone; ``sessions`` are those of the pages; ``wire`` is how it speaks with other nodes; ``render``
+    gives the SQL that a fragment's source would be sent; ``close`` lets go of all, sources first and the lock last."""
 
     settings: Settings
     catalogue: Catalogue
@@ -42,6 +44,8 @@ class Node:
     key_epoch: int
     authenticator: Authenticator
     token_issuer: BuiltinIdentity | None
+    sessions: Sessions
+    login: CodeFlow | None
     wire: Wire
     clock: Clock
     render: Callable[[CellQuery], tuple[str, ...]]

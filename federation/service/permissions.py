@@ -19,24 +19,29 @@ class Act(StrEnum):
     REQUEST = "ask for a query to be approved"
     RUN = "run an approved request"
     DECIDE = "decide on requests"
+    REVIEW = "decide on appeals, and beside custodians where a quorum is asked for"
+    SEE_CUSTODY = "see the requests on the data of one's body"
     SEE_ALL = "see the requests of every body"
     READ_AUDIT = "read the audit trail"
 
 
-_P, _A, _C, _U, _M = (
+_P, _A, _C, _R, _U, _M = (
     NodeRole.PLANNER,
     NodeRole.ANALYST,
     NodeRole.CUSTODIAN,
+    NodeRole.REVIEWER,
     NodeRole.AUDITOR,
     NodeRole.ADMINISTRATOR,
 )
 
 PERMISSIONS: Mapping[Act, frozenset[NodeRole]] = {
     Act.READ_CATALOGUE: frozenset(NodeRole),
-    Act.CHECK: frozenset({_P, _A, _C}),
+    Act.CHECK: frozenset({_P, _A, _C, _R}),
     Act.REQUEST: frozenset({_P, _A}),
     Act.RUN: frozenset({_P, _A}),
     Act.DECIDE: frozenset({_C}),
+    Act.REVIEW: frozenset({_R}),
+    Act.SEE_CUSTODY: frozenset({_C, _R}),
     Act.SEE_ALL: frozenset({_U, _M}),
     Act.READ_AUDIT: frozenset({_U, _M}),
 }

@@ -52,7 +52,7 @@ class VerificationView:
 def find(node: Node, principal: Principal, release_id: str) -> ReleaseRecord:
     """The record of a release. NOT_FOUND for one that is not the reader's to see, too."""
     record = node.release_cache.record(release_id, lambda: _load(node, release_id))
-    decided = permitted(principal, Act.DECIDE) and principal.body in record.custodians
+    decided = permitted(principal, Act.SEE_CUSTODY) and principal.body in record.custodians
     if principal.body == record.body or decided or permitted(principal, Act.SEE_ALL):
         return record
     raise ServiceError(ServiceCode.NOT_FOUND, "there is no such release")

@@ -137,7 +137,7 @@ def listing(
         rows: Sequence[Request]
         if permitted(principal, Act.SEE_ALL):
             rows = store.list_requests(session, state=stored, limit=limit, offset=offset)
-        elif permitted(principal, Act.DECIDE):
+        elif permitted(principal, Act.SEE_CUSTODY):
             body = principal.body
             rows = store.list_requests(session, custodian=body, state=stored, limit=limit, offset=offset)
         else:
@@ -188,8 +188,8 @@ def visible(session: Session, principal: Principal, request_id: str) -> Request:
         request = store.get_request(session, request_id)
     except NotFound:
         raise ServiceError(ServiceCode.NOT_FOUND, "there is no such request") from None
-    decides = permitted(principal, Act.DECIDE) and principal.body in request.custodians.values()
-    if principal.body == request.body or decides or permitted(principal, Act.SEE_ALL):
+    keeps = permitted(principal, Act.SEE_CUSTODY) and principal.body in request.custodians.values()
+    if principal.body == request.body or keeps or permitted(principal, Act.SEE_ALL):
         return request
     raise ServiceError(ServiceCode.NOT_FOUND, "there is no such request")
 
