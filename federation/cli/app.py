@@ -10,6 +10,7 @@ from federation.cli import (
     peer_commands,
     proof_commands,
     query_commands,
+    request_commands,
     review_commands,
     source_commands,
 )
@@ -45,6 +46,7 @@ def root() -> None:
 for commands in (
     catalogue_commands,
     query_commands,
+    request_commands,
     review_commands,
     proof_commands,
     keeper_commands,
