@@ -196,6 +196,15 @@ class Limits(Document):
     maximum_areas_per_authority: Annotated[int, Field(ge=1)] = 3
 
 
+class Approval(Document):
+    """Who has to approve each request: ``quorum`` persons of ``organisations`` bodies. The dataset's custodian is one
+    of them, the others are among ``also``. Where it takes several persons, nothing is decided in advance."""
+
+    quorum: Annotated[int, Field(ge=1, le=10)] = 1
+    organisations: Annotated[int, Field(ge=1, le=10)] = 1
+    also: tuple[Name, ...] = ()
+
+
 class Profile(Document):
     """A disclosure profile: a custodian's rules for a dataset, versioned."""
 
@@ -216,6 +225,7 @@ class Profile(Document):
     limits: Limits = Limits()
     registered_tables: tuple[tuple[Name, ...], ...] = ()
     accept_cross_query_risk: str | None = None
+    approval: Approval = Approval()
 
 
 class Body(Document):
@@ -238,6 +248,13 @@ class RowFilter(Document):
     codes: tuple[str | int, ...]
 
 
+class OtherPurposes(StrEnum):
+    """What becomes of a purpose that an agreement does not name."""
+
+    NOT_PERMITTED = "not_permitted"
+    NEEDS_A_PERSON = "needs_a_person"
+
+
 class Agreement(Document):
     agreement: Name
     title: Text
@@ -245,6 +262,8 @@ class Agreement(Document):
     bodies: tuple[Name, ...]
     datasets: tuple[Name, ...]
     purposes: tuple[Text, ...]
+    excluded_purposes: tuple[Text, ...] = ()
+    other_purposes: OtherPurposes = OtherPurposes.NOT_PERMITTED
     legal_gateway: Text
     start: date
     review: date

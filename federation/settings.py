@@ -70,6 +70,10 @@ class LimitSettings(Section):
     request_days: Annotated[int, Field(ge=1)] = Field(
         365, description="Days for which an approval is valid, where its agreement does not end sooner."
     )
+    decision_days: Annotated[int, Field(ge=1)] = Field(
+        90,
+        description="Days in which a request has to be decided on, or a returned one submitted again; then it lapses.",
+    )
 
 
 DEFAULT_KIND = "duckdb"

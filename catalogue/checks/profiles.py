@@ -19,6 +19,7 @@ def check_profiles(draft: Draft) -> Iterator[Fault]:
         yield from _p_table(profile)
         yield from _dominance(profile)
         yield from _numbers(profile)
+        yield from _approval(draft, profile)
 
 
 def hides_cells(profile: Profile) -> bool:
@@ -87,6 +88,25 @@ def _dominance(profile: Sourced[Profile]) -> Iterator[Fault]:
         yield profile.fault(
             ("dominance", "coalition"), "a coalition belongs to the p% rule", "add `p_percent`"
         )
+
+
+def _approval(draft: Draft, profile: Sourced[Profile]) -> Iterator[Fault]:
+    """A quorum that nobody can reach would keep every request waiting for good."""
+    approval = profile.document.approval
+    if approval.quorum < approval.organisations:
+        yield profile.fault(
+            ("approval", "quorum"),
+            f"{approval.organisations} organisations are more than {approval.quorum} persons can act for",
+            "raise `quorum`, or lower `organisations`",
+        )
+    for dataset in draft.datasets.values():
+        bodies = {dataset.document.custodian, *approval.also}
+        if dataset.document.profile == profile.document.profile and approval.organisations > len(bodies):
+            yield dataset.fault(
+                ("profile",),
+                f"{approval.organisations} organisations have to approve, and {len(bodies)} can",
+                "name the others in `approval: {also: […]}` of the profile",
+            )
 
 
 def _numbers(profile: Sourced[Profile]) -> Iterator[Fault]:

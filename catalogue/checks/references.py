@@ -30,6 +30,7 @@ _PLACES: Mapping[Kind, Mapping[tuple[str, ...], Kind]] = {
         ("variables", "*", "codelist"): Kind.CODELIST,
         _LOOKUP: Kind.DATASET,
     },
+    Kind.PROFILE: {("approval", "also", "*"): Kind.BODY},
     Kind.BODY: {("area_codelist",): Kind.CODELIST},
     Kind.AGREEMENT: {
         ("bodies", "*"): Kind.BODY,

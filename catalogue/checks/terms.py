@@ -36,6 +36,11 @@ def check_agreements(draft: Draft) -> Iterator[Fault]:
                 yield agreement.fault(
                     (key,), f"`{key}` is empty: the agreement permits nothing", "name at least one"
                 )
+        for index, purpose in enumerate(document.excluded_purposes):
+            if purpose in document.purposes:
+                yield agreement.fault(
+                    ("excluded_purposes", index), f"“{purpose}” is among `purposes` too", "remove one of them"
+                )
         yield from _restrictions(draft, agreement)
         if document.jurisdiction is not None:
             yield from _jurisdiction(draft, agreement, document.jurisdiction)

@@ -17,6 +17,7 @@ from fastapi.responses import HTMLResponse
 from federation.api import (
     audit_routes,
     catalogue_routes,
+    decision_routes,
     federation_routes,
     node_routes,
     problems,
@@ -90,6 +91,7 @@ def create_app(node: Node) -> FastAPI:
     for module in (
         catalogue_routes,
         request_routes,
+        decision_routes,
         run_routes,
         release_routes,
         audit_routes,

@@ -6,11 +6,21 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Annotated
 
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
 
 from federation.api.examples import DIGEST, SQL
+from federation.service.decisions import Ruling
 from federation.service.questions import Ask
-from federation.service.requests import Ruling
+from federation.state.models import RefusalReason
 
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=4000)]
 Short = Annotated[str, StringConstraints(min_length=1, max_length=64)]
@@ -63,21 +73,58 @@ class RequestBody(CheckBody):
     )
 
 
+class NewRequestBody(CheckBody):
+    """A query to have approved, or a draft of one."""
+
+    agreement: Short | None = Field(
+        None, description="The agreement to ask under. A draft may lack it.", examples=["skills_planning"]
+    )
+    draft: bool = Field(False, description="Keep it for later: nobody is asked, and it may have mistakes.")
+    supersedes: Short | None = Field(
+        None, description="An approved request of your own whose place this one takes once it is approved."
+    )
+
+    @model_validator(mode="after")
+    def _whole(self) -> NewRequestBody:
+        for name in ("agreement", "purpose"):
+            if not self.draft and getattr(self, name) is None:
+                raise PydanticCustomError(f"{name}_missing", f"{name} is needed, unless it is a draft")
+        return self
+
+
 class DecisionBody(Body):
-    """Why a custodian decides so, and in approving which plan was reviewed."""
+    """Why somebody decides so."""
 
     reason: Text = Field(examples=["within the agreement"])
 
+    def ruling(self) -> Ruling:
+        return Ruling(self.reason)
+
+
+class RefusalBody(DecisionBody):
+    code: RefusalReason = Field(RefusalReason.OTHER, description="What kind of reason it is.")
+
+    def ruling(self) -> Ruling:
+        return Ruling(self.reason, code=self.code)
+
 
 class ApprovalBody(DecisionBody):
+    """Why a custodian approves, which plan was reviewed, and within which bounds it may be run."""
+
     plan_digest: Digest = Field(
         description="The `plan_digest` of the request as reviewed; another one is refused.", examples=[DIGEST]
     )
     valid_until: AwareDatetime | None = Field(None, description="When the approval ends; with a zone.")
+    conditions: Text | None = Field(
+        None, description="What the requester has to accept before anything runs.", examples=[None]
+    )
+    maximum_runs: Annotated[int, Field(ge=1, le=100_000)] | None = Field(
+        None, description="How many releases it is good for; without it, any number until it ends."
+    )
 
     def ruling(self) -> Ruling:
         until: datetime | None = self.valid_until
-        return Ruling(self.reason, self.plan_digest, until)
+        return Ruling(self.reason, self.plan_digest, until, self.conditions, self.maximum_runs)
 
 
 class RunBody(Body):

@@ -45,6 +45,7 @@ CHECK = {
     "columns": ["region", "people"],
     "cells": 12,
     "plan_digest": DIGEST,
+    "purpose": "permitted",
     "decided_by": {"people": "standing rule people_by_region"},
 }
 
@@ -58,12 +59,18 @@ REQUEST = {
     "body": "greater_manchester",
     "agreement": "local_labour_market",
     "purpose": "Local skills and employment planning",
+    "purpose_answer": "permitted",
     "sql": SQL,
     "question": QUESTION,
     "plan_digest": DIGEST,
     "datasets": {"people": "statistics_office"},
     "parameters": {},
     "jointly_with": [],
+    "version": 1,
+    "supersedes": None,
+    "waiting_for": [],
+    "lapses_at": None,
+    "runs_left": None,
     "decisions": [
         {
             "dataset": "people",
@@ -72,6 +79,10 @@ REQUEST = {
             "kind": "standing_rule",
             "decided_by": "people_by_region",
             "reason": "Counts of people by region",
+            "code": None,
+            "conditions": None,
+            "maximum_runs": None,
+            "version": 1,
             "decided_at": "2026-01-05T09:00:00Z",
             "valid_until": "2035-04-01T00:00:00Z",
         }

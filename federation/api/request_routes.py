@@ -1,4 +1,4 @@
-"""Routes to requests: check, ask, look, decide."""
+"""Routes to requests for those who ask: check, draft, ask, look, appeal, accept, withdraw."""
 
 from __future__ import annotations
 
@@ -8,11 +8,10 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 
 from federation.api import examples
-from federation.api.bodies import ApprovalBody, CheckBody, DecisionBody, RequestBody
+from federation.api.bodies import CheckBody, DecisionBody, NewRequestBody, RequestBody
 from federation.api.dependencies import Caller, NodeDep, OnceDep
 from federation.service import questions, requests
-from federation.service.requests import Ruling
-from federation.service.views import CheckView, RequestDetail, RequestView
+from federation.service.views import CheckView, RequestDetail, RequestView, VersionView
 from federation.state.lifecycle import RequestState
 
 router = APIRouter(prefix="/v1", tags=["requests"])
@@ -25,6 +24,11 @@ class Requests:
     requests: list[RequestView]
 
 
+@dataclass(frozen=True, slots=True)
+class Versions:
+    versions: list[VersionView]
+
+
 @router.post("/check", responses=examples.example(200, examples.CHECK))
 def check(node: NodeDep, principal: Caller, body: CheckBody) -> CheckView:
     """What would become of a query: an explanation, or every reason against it. Uses metadata alone."""
@@ -33,12 +37,30 @@ def check(node: NodeDep, principal: Caller, body: CheckBody) -> CheckView:
 
 @router.post("/requests", status_code=201, responses=examples.example(201, examples.REQUEST))
 def submit(
-    node: NodeDep, principal: Caller, body: RequestBody, once: OnceDep, response: Response
+    node: NodeDep, principal: Caller, body: NewRequestBody, once: OnceDep, response: Response
 ) -> RequestView:
-    """Ask for a query to be approved. A standing rule that covers it approves it at once, and is named."""
-    view = requests.submit(node, principal, body.ask(), once)
+    """Ask for a query to be approved, or keep a draft. A standing rule that covers it approves it at once, and is
+    named."""
+    step = requests.save if body.draft else requests.submit
+    view = step(node, principal, body.ask(), once, supersedes=body.supersedes)
     response.headers["Location"] = f"/v1/requests/{view.request}"
     return view
+
+
+@router.put("/requests/{request}", responses=REQUEST)
+def save(node: NodeDep, principal: Caller, request: str, body: CheckBody) -> RequestView:
+    """Keep a draft with another text."""
+    before = requests.get(node, principal, request)
+    return requests.save(node, principal, body.ask(), draft=request, supersedes=before.supersedes)
+
+
+@router.post("/requests/{request}/submit", responses=REQUEST)
+def submit_again(
+    node: NodeDep, principal: Caller, request: str, once: OnceDep, body: RequestBody | None = None
+) -> RequestView:
+    """Submit a draft, or as its next version a request that was returned. Without a body as it stands."""
+    ask = None if body is None else body.ask()
+    return requests.submit_again(node, principal, request, ask, once)
 
 
 @router.get("/requests")
@@ -65,19 +87,25 @@ def explanation(node: NodeDep, principal: Caller, request: str) -> RequestDetail
     return requests.detail(node, principal, request)
 
 
-@router.post("/requests/{request}/approve", responses=REQUEST)
-def approve(node: NodeDep, principal: Caller, request: str, body: ApprovalBody, once: OnceDep) -> RequestView:
-    """A custodian approves for its own datasets."""
-    return requests.approve(node, principal, request, body.ruling(), once)
+@router.get("/requests/{request}/versions")
+def versions(node: NodeDep, principal: Caller, request: str) -> Versions:
+    """Every version of a request that was submitted, the first one first."""
+    return Versions(requests.versions(node, principal, request))
 
 
-@router.post("/requests/{request}/refuse", responses=REQUEST)
-def refuse(node: NodeDep, principal: Caller, request: str, body: DecisionBody, once: OnceDep) -> RequestView:
-    """A custodian refuses."""
-    return requests.refuse(node, principal, request, Ruling(body.reason), once)
+@router.post("/requests/{request}/appeal", responses=REQUEST)
+def appeal(node: NodeDep, principal: Caller, request: str, body: DecisionBody, once: OnceDep) -> RequestView:
+    """Have a refusal looked at by another reviewer than who refused."""
+    return requests.appeal(node, principal, request, body.reason, once)
 
 
-@router.post("/requests/{request}/revoke", responses=REQUEST)
-def revoke(node: NodeDep, principal: Caller, request: str, body: DecisionBody, once: OnceDep) -> RequestView:
-    """A custodian takes an approval back."""
-    return requests.revoke(node, principal, request, Ruling(body.reason), once)
+@router.post("/requests/{request}/accept", responses=REQUEST)
+def accept(node: NodeDep, principal: Caller, request: str, once: OnceDep) -> RequestView:
+    """Accept the conditions of an approval; nothing runs before."""
+    return requests.accept(node, principal, request, once)
+
+
+@router.post("/requests/{request}/withdraw", responses=REQUEST)
+def withdraw(node: NodeDep, principal: Caller, request: str, once: OnceDep) -> RequestView:
+    """Give a request up. What runs under it ends."""
+    return requests.withdraw(node, principal, request, once)

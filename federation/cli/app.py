@@ -11,6 +11,7 @@ from federation.cli import (
     peer_commands,
     proof_commands,
     query_commands,
+    request_commands,
     review_commands,
     source_commands,
 )
@@ -48,6 +49,7 @@ for commands in (
     login_commands,
     catalogue_commands,
     query_commands,
+    request_commands,
     review_commands,
     proof_commands,
     keeper_commands,

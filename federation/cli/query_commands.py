@@ -229,7 +229,7 @@ def _only(kind: str, option: str, known: Sequence[str]) -> str:
 def _asked_before(node: Session, plan_digest: str, agreement: str, purpose: str) -> Request | None:
     """One's own request for the very plan, approved or waiting, so that a command can be repeated."""
     mine = (plan_digest, agreement, purpose)
-    for state in ("approved", "submitted"):
+    for state in ("active", "approved", "submitted", "under_review"):
         for request in node.requests(state, limit=500):
             if mine == tuple(request.fields[name] for name in ("plan_digest", "agreement", "purpose")):
                 return request
@@ -245,7 +245,7 @@ def _deliver(
     csv: bool,
     as_json: bool,
 ) -> None:
-    if request.state == "submitted":
+    if request.state in ("submitted", "under_review"):
         _show_waiting(request, as_json=as_json)
         raise Stop(ExitCode.WAITING)
     if not request.fields["usable"]:
@@ -280,7 +280,7 @@ def _show_waiting(request: Request, *, as_json: bool) -> None:
     output.fields(
         {
             "question": request.fields["question"],
-            "waiting for": str(request.fields["reason"]).rpartition(": ")[2],
+            "waiting for": request.fields["waiting_for"],
             "request": request.id,
         },
         indent=2,

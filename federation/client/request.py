@@ -57,6 +57,40 @@ class Request:
         """What would run now, as its reviewer sees it."""
         return self._transport.get(f"/v1/requests/{self.id}/explanation")
 
+    def submit(self, sql: str | None = None) -> Request:
+        """Submit a draft, or as its next version a request that was returned; with another text where one is given.
+
+        Raises:
+            QueryRefused: the compiler refuses it; every reason, with its place.
+        """
+        body = {} if sql is None else {"body": self._terms() | {"sql": sql}}
+        return self._act("submit", **body)
+
+    def appeal(self, reason: str) -> Request:
+        """Have a refusal looked at by another reviewer than who refused, once."""
+        return self._act("appeal", body={"reason": reason})
+
+    def accept(self) -> Request:
+        """Accept the conditions of the approval; nothing runs before."""
+        return self._act("accept")
+
+    def withdraw(self) -> Request:
+        """Give the request up."""
+        return self._act("withdraw")
+
+    def versions(self) -> list[Mapping[str, Any]]:
+        """Every version that was submitted, the first one first."""
+        found: list[Mapping[str, Any]] = self._transport.get(f"/v1/requests/{self.id}/versions")["versions"]
+        return found
+
+    def _terms(self) -> dict[str, Any]:
+        return {name: self._fields[name] for name in ("agreement", "purpose", "parameters")}
+
+    def _act(self, act: str, body: Mapping[str, Any] | None = None) -> Request:
+        path = f"/v1/requests/{self.id}/{act}"
+        self._fields = self._transport.post(path, body, key=uuid.uuid4().hex)
+        return self
+
     def run(self, parameters: Mapping[str, Any] | None = None) -> Request:
         """Start a run.
 

@@ -120,16 +120,46 @@ class Session:
         purpose: str,
         agreement: str,
         parameters: Mapping[str, Any] | None = None,
+        supersedes: str | None = None,
         idempotency_key: str | None = None,
     ) -> Request:
         """Ask for a query to be approved. A standing rule that covers it approves it at once.
 
+        Args:
+            supersedes: an approved request of your own whose place this one takes once it is approved.
+
         Raises:
             QueryRefused: the compiler refuses it; every reason, with its place.
         """
-        body = {"sql": sql, "purpose": purpose, "agreement": agreement, "parameters": parameters or {}}
+        body = {
+            "sql": sql,
+            "purpose": purpose,
+            "agreement": agreement,
+            "parameters": parameters or {},
+            "supersedes": supersedes,
+        }
         answer = self._transport.post("/v1/requests", body, sql=sql, key=idempotency_key or uuid.uuid4().hex)
         return Request(self._transport, answer)
+
+    def draft(
+        self,
+        sql: str,
+        *,
+        purpose: str | None = None,
+        agreement: str | None = None,
+        parameters: Mapping[str, Any] | None = None,
+        supersedes: str | None = None,
+    ) -> Request:
+        """Keep a question for later (``Request.submit``). Nobody is asked, and it may have mistakes."""
+        body = {
+            "sql": sql,
+            "purpose": purpose,
+            "agreement": agreement,
+            "parameters": parameters or {},
+            "supersedes": supersedes,
+            "draft": True,
+        }
+        return Request(self._transport, self._transport.post("/v1/requests", body, key=uuid.uuid4().hex))
 
     def requests(self, state: str | None = None, limit: int = 50) -> list[Request]:
         """Requests that you may see, newest first."""
@@ -166,17 +196,54 @@ class Session:
 
     # deciding, for custodians
 
-    def approve(self, request: str, *, reason: str, plan_digest: str) -> Request:
-        """Approve a request for your body's datasets. ``plan_digest`` names what you reviewed."""
-        return self._decide(request, "approve", {"reason": reason, "plan_digest": plan_digest})
+    def take_up(self, request: str) -> Request:
+        """Begin to review: who asked sees it."""
+        return self._decide(request, "take-up", {})
 
-    def refuse(self, request: str, *, reason: str) -> Request:
-        return self._decide(request, "refuse", {"reason": reason})
+    def approve(
+        self,
+        request: str,
+        *,
+        reason: str,
+        plan_digest: str,
+        conditions: str | None = None,
+        maximum_runs: int | None = None,
+    ) -> Request:
+        """Approve a request for your body's datasets. ``plan_digest`` names what you reviewed.
+
+        Args:
+            conditions: what the requester has to accept before anything runs.
+            maximum_runs: how many releases it is good for.
+        """
+        body = {
+            "reason": reason,
+            "plan_digest": plan_digest,
+            "conditions": conditions,
+            "maximum_runs": maximum_runs,
+        }
+        return self._decide(request, "approve", body)
+
+    def refuse(self, request: str, *, reason: str, code: str = "other") -> Request:
+        """Refuse; ``code`` says what kind of reason it is."""
+        return self._decide(request, "refuse", {"reason": reason, "code": code})
+
+    def send_back(self, request: str, *, reason: str) -> Request:
+        """Return a request with comments, to be changed and submitted again."""
+        return self._decide(request, "return", {"reason": reason})
+
+    def suspend(self, request: str, *, reason: str) -> Request:
+        """Stop the use of an approval for a time."""
+        return self._decide(request, "suspend", {"reason": reason})
+
+    def resume(self, request: str, *, reason: str) -> Request:
+        """Let an approval be used again that your body suspended."""
+        return self._decide(request, "resume", {"reason": reason})
 
     def revoke(self, request: str, *, reason: str) -> Request:
+        """Take an approval back for good."""
         return self._decide(request, "revoke", {"reason": reason})
 
-    def _decide(self, request: str, act: str, body: Mapping[str, str]) -> Request:
+    def _decide(self, request: str, act: str, body: Mapping[str, Any]) -> Request:
         path = f"/v1/requests/{request}/{act}"
         return Request(self._transport, self._transport.post(path, body, key=uuid.uuid4().hex))
 

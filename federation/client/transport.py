@@ -44,7 +44,7 @@ class Transport:
         return self._object(self.send("GET", path, params=query))
 
     def post(
-        self, path: str, body: Mapping[str, Any], *, sql: str | None = None, key: str | None = None
+        self, path: str, body: Mapping[str, Any] | None, *, sql: str | None = None, key: str | None = None
     ) -> dict[str, Any]:
         """The JSON object that answers ``body``. An error may point into ``sql``; ``key`` makes it repeatable."""
         headers = {} if key is None else {"Idempotency-Key": key}

@@ -141,8 +141,8 @@ def _decision_ref(decision: DecisionRef, statement: Statement, names: _Names) ->
 
 def _decision(decision: DecisionRef, statement: Statement, names: _Names) -> tuple[Node, Node]:
     agreement = statement.authority.agreement
-    kinds = {"person": ("person", "prov:Person"), "holder": ("holder", "prov:SoftwareAgent")}
-    kind, agent = kinds.get(decision.kind, ("standing-rule", None))
+    agents = {"person": "prov:Person", "holder": "prov:SoftwareAgent"}
+    kind, agent = decision.kind.replace("_", "-"), agents.get(decision.kind)
     decider = names.ref(kind, decision.decided_by)
     custodian = names.ref("body", decision.custodian)
     activity = {

@@ -108,7 +108,7 @@ class DecisionRef(Part):
 
     dataset: str
     custodian: str
-    kind: Literal["person", "standing_rule", "holder"]
+    kind: Literal["person", "standing_rule", "standard_query", "holder"]
     decided_by: str
     decided_at: Moment
     valid_until: Moment | None = None

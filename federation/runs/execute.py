@@ -41,9 +41,9 @@ from federation.state.errors import (
     RunCancelled,
     StateError,
 )
-from federation.state.lifecycle import RequestState
-from federation.state.models import Decision, Outcome, Request, Run
-from federation.state.releases import NewRelease, answer_key, finish_run
+from federation.state.lifecycle import RUNNABLE, RequestState
+from federation.state.models import Decision, Request, Run
+from federation.state.releases import NewRelease, answer_key, count_releases, finish_run
 from federation.state.steps import Lease
 from policies.plan import CellQuery, ClearedPlan
 from policies.protect import ProtectError
@@ -79,6 +79,7 @@ class _Case:
     run: Run
     request: Request
     decisions: Sequence[Decision]
+    released: int
     watch: Watch
     run_at: datetime
 
@@ -94,7 +95,8 @@ def execute(node: Node, lease: Lease, watch: Watch) -> None:
         run = runs.get_run(session, lease.run_id)
         request = requests.get_request(session, run.request_id)
         decisions = requests.decisions(session, request.id)
-    case = _Case(node, lease, run, request, decisions, watch, node.clock())
+        released = count_releases(session, request.id)
+    case = _Case(node, lease, run, request, decisions, released, watch, node.clock())
     try:
         _release(case)
     except LeaseLost:
@@ -102,7 +104,7 @@ def execute(node: Node, lease: Lease, watch: Watch) -> None:
     except AlreadyReleased:
         log.error("run_released_already", run=lease.run_id)
     except RunCancelled:
-        _end(case, AuditAction.RUN_CANCELLED, runs.cancel_run)
+        _cancelled(case)
     except _Void as void:
         _end_with(case, AuditAction.RUN_VOIDED, runs.void_run, str(void.fault))
     except _Failed as failed:
@@ -134,9 +136,9 @@ def _checked_plan(case: _Case) -> tuple[ClearedPlan, Question]:
         reviewed = _compile(case, question_of(node, request.body, ask, today)).digest
     except RefusalError:
         reviewed = ""
-    use = use_of(node.catalogue, request, case.decisions, reviewed, node.clock())
+    use = use_of(node.catalogue, request, case.decisions, reviewed, case.released, node.clock())
     if use.state is RequestState.SUPERSEDED:
-        if request.state is RequestState.APPROVED:
+        if request.state in RUNNABLE:
             supersede(node, request)
         raise _Void(RunFault.SUPERSEDED)
     if not use.usable:
@@ -222,8 +224,7 @@ def _asker(case: _Case) -> Asker:
     request = case.request
     approvals = [
         Decided(d.dataset, d.custodian, d.kind.value, d.decided_by, d.decided_at, d.valid_until)
-        for d in case.decisions
-        if d.outcome is Outcome.APPROVE
+        for d in requests.approvals(request, case.decisions)
     ]
     return Asker(
         request.requester,
@@ -277,7 +278,8 @@ def _issue(case: _Case, answer: Answer, question: Question) -> None:
         Detail.ANSWER_KEY: key,
         Detail.KEY_EPOCH: epoch,
     }
-    if not use_of(node.catalogue, request, case.decisions, request.plan_digest, node.clock()).usable:
+    digest, released = request.plan_digest, case.released
+    if not use_of(node.catalogue, request, case.decisions, digest, released, node.clock()).usable:
         raise _Void(RunFault.NOT_USABLE)
     try:
         with node.database.write() as session:
@@ -310,6 +312,18 @@ def _give_back(case: _Case, details: dict[Detail, DetailValue]) -> None:
     with case.node.database.write() as session:
         event = _event(case, AuditAction.RUN_REQUEUED, case.lease.run_id, details)
         runs.give_back(session, case.lease, event)
+
+
+def _cancelled(case: _Case) -> None:
+    """Somebody wanted the run to stop, or its approval is over: who waits is told which."""
+    with case.node.database.read() as session:
+        state = requests.get_request(session, case.request.id).state
+    if state in RUNNABLE:
+        _end(case, AuditAction.RUN_CANCELLED, runs.cancel_run)
+    else:
+        superseded = state is RequestState.SUPERSEDED
+        fault = RunFault.SUPERSEDED if superseded else RunFault.APPROVAL_WITHDRAWN
+        _end_with(case, AuditAction.RUN_VOIDED, runs.void_run, str(fault))
 
 
 def _end(case: _Case, action: AuditAction, step: Callable[..., None]) -> None:

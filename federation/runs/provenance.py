@@ -25,7 +25,8 @@ from federation.release.statement import (
     Who,
 )
 from federation.runs.answering import Answer
-from federation.state.models import Decision, Outcome, Request, Run
+from federation.state.models import Decision, Request, Run
+from federation.state.requests import approvals
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +114,7 @@ def statement_of(
                 start=agreement.start,
                 end=agreement.end,
             ),
-            decisions=tuple(_decision(d) for d in occasion.decisions if d.outcome is Outcome.APPROVE),
+            decisions=tuple(_decision(d) for d in approvals(request, occasion.decisions)),
             plan_digest=request.plan_digest,
         ),
         parts=tuple(_parts(answer)),

@@ -18,15 +18,18 @@ from federation.service.node import Node
 from federation.service.questions import Ask, compile_question, question_of, refusal_event
 from federation.service.use import use_of
 from federation.service.views import RunView
+from federation.state import releases
 from federation.state import requests as store
-from federation.state.lifecycle import RequestState, RunState
+from federation.state.lifecycle import GRANTED, UNDECIDED, RequestState, RunState
 from federation.wire.channel import Declined, Sender, Unavailability
 from policies.cell_question import CellQuestion
 from policies.plan import CellQuery, ClearedPlan
 from policies.refusals import RefusalError
 
 POLL_SECONDS = 0.05
-REFUSED = frozenset({RequestState.REFUSED, RequestState.REVOKED})
+REFUSED = frozenset({RequestState.REFUSED, RequestState.RETURNED, RequestState.REVOKED})
+"""The hub has to ask for something else. What was returned is changed by asking for that, too."""
+WAITING = frozenset({*UNDECIDED, *GRANTED})
 ENDED = frozenset({RunState.DONE, RunState.FAILED, RunState.CANCELLED, RunState.VOID})
 
 
@@ -89,16 +92,16 @@ def usable_request(node: Node, asked: Asked) -> str:
             session, body=body, agreement=ask.agreement, purpose=ask.purpose, sql=ask.sql
         )
         known = [
-            (request, store.decisions(session, request.id))
+            (request, store.decisions(session, request.id), releases.count_releases(session, request.id))
             for request in same
             if request.requester.startswith(f"hub {asked.hub} for ")
             and tuple(request.jointly_with) == ask.jointly_with
         ]
-    for request, decisions in known:
-        use = use_of(node.catalogue, request, decisions, asked.plan_digest, node.clock())
+    for request, decisions, released in known:
+        use = use_of(node.catalogue, request, decisions, asked.plan_digest, released, node.clock())
         if use.usable:
             return request.id
-        if use.state is RequestState.SUBMITTED:
+        if use.state in WAITING:
             raise Declined(Unavailability.NEEDS_A_PERSON, request.id)
         if use.state in REFUSED:
             raise Declined(Unavailability.REFUSED, request.id)

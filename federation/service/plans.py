@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from catalogue.catalogue import Catalogue
 from catalogue.fragment import tables_of
+from federation.state.quorum import Quorum
 from policies.plan import CellQuery, ClearedPlan
 
 JOINED = "(joined)"
@@ -23,6 +24,21 @@ def custodians(plan: ClearedPlan, catalogue: Catalogue) -> dict[str, str]:
     """The custodian body of every dataset that a plan reads, through joins and memberships too."""
     names = {name for query in cell_queries(plan) for name in _datasets(query, catalogue)}
     return {name: catalogue.datasets[name].document.custodian for name in sorted(names)}
+
+
+def quorums(plan: ClearedPlan, catalogue: Catalogue) -> dict[str, Quorum]:
+    """Whose approval every dataset needs that a plan reads, by its profile. What another node holds is decided on
+    there, by whom that node asks."""
+    found: dict[str, Quorum] = {}
+    for name, custodian in custodians(plan, catalogue).items():
+        profile = catalogue.profile_of(name)
+        if profile is None or catalogue.datasets[name].held.nodes:
+            found[name] = Quorum(custodian)
+        else:
+            asked = profile.approval
+            also = frozenset(asked.also) - {custodian}
+            found[name] = Quorum(custodian, also, asked.quorum, asked.organisations)
+    return found
 
 
 def held_elsewhere(plan: ClearedPlan, catalogue: Catalogue) -> dict[str, str]:

@@ -8,6 +8,7 @@ from datetime import date
 from decimal import Decimal
 
 from catalogue.models import StandingRule
+from catalogue.purposes import PurposeMatch, match_purpose
 from federation.audit.events import AuditAction, AuditEvent, Detail
 from federation.identity.principal import Principal
 from federation.service import plans
@@ -52,8 +53,8 @@ def check(node: Node, principal: Principal, ask: Ask) -> CheckView:
         plan = compile_question(node, question)
     except RefusalError as error:
         faults = [fault_view(refusal) for refusal in error.refusals]
-        return CheckView(False, None, faults, [], [], 0, None, {})
-    rules = covering(node, plan, principal, question.today)
+        return CheckView(False, None, faults, [], [], 0, None, str(purpose_answer(node, question)), {})
+    rules = covering(node, plan, principal, question)
     elsewhere = plans.held_elsewhere(plan, node.catalogue)
     deciders = {
         dataset: f"where it is held: {elsewhere[dataset]}"
@@ -71,21 +72,34 @@ def check(node: Node, principal: Principal, ask: Ask) -> CheckView:
         columns=[column.name for column in plan.presentation.columns],
         cells=sum(query.size for query in plans.cell_queries(plan)),
         plan_digest=plan.digest,
+        purpose=str(purpose_answer(node, question)),
         decided_by=deciders,
     )
 
 
-def covering(node: Node, plan: ClearedPlan, principal: Principal, today: date) -> dict[str, StandingRule]:
-    """The standing rules that decide on a plan, by dataset; what other nodes hold is decided on there."""
+def purpose_answer(node: Node, question: Question) -> PurposeMatch:
+    """Whether the question's agreement permits its purpose; without an agreement nothing is."""
+    agreement = None if question.agreement is None else node.catalogue.agreements.get(question.agreement)
+    return PurposeMatch.NOT_PERMITTED if agreement is None else match_purpose(agreement, question.purpose)
+
+
+def covering(
+    node: Node, plan: ClearedPlan, principal: Principal, question: Question
+) -> dict[str, StandingRule]:
+    """The standing rules that decide on a plan, by dataset. What other nodes hold is decided on there; where the
+    agreement leaves the purpose to a person, or the profile asks for several, no rule decides."""
+    if purpose_answer(node, question) is not PurposeMatch.PERMITTED:
+        return {}
     rules = covering_rules(
         node.catalogue.standing_rules.values(),
         requester=principal.subject,
         body=principal.body,
         dimensions=plans.dimensions(plan, node.catalogue),
-        today=today,
+        today=question.today,
     )
     elsewhere = plans.held_elsewhere(plan, node.catalogue)
-    return {dataset: rule for dataset, rule in rules.items() if dataset not in elsewhere}
+    alone = {name for name, quorum in plans.quorums(plan, node.catalogue).items() if quorum.persons == 1}
+    return {name: rule for name, rule in rules.items() if name in alone and name not in elsewhere}
 
 
 def question_of(

@@ -132,7 +132,7 @@ def _load(node: Node, release_id: str) -> ReleaseRecord:
         release=release.id,
         request=request.id,
         body=request.body,
-        custodians=frozenset(request.custodians.values()),
+        custodians=request.reviewers,
         table_digest=release.table_digest,
         file_digest=release.file_digest,
         path=release.path,

@@ -1,4 +1,4 @@
-"""Requests: asked, decided on, and looked at by those whom they concern."""
+"""Requests: drafted, asked, appealed, accepted, withdrawn, and looked at by those whom they concern."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
 
+from catalogue.models import StandingRule
 from federation.audit.chain import append
 from federation.audit.events import AuditAction, AuditEvent, Detail, DetailValue, text_digest
 from federation.identity.principal import Principal
 from federation.service import plans
+from federation.service.consequences import follow
 from federation.service.errors import Fault, ServiceCode, ServiceError, refused
 from federation.service.node import Node
 from federation.service.once import Once, act, answered
@@ -26,38 +28,133 @@ from federation.service.questions import (
     question_of,
     refusal_event,
 )
-from federation.service.use import ask_of, use_of
-from federation.service.views import DecisionView, RequestDetail, RequestView
+from federation.service.request_views import request_view, version_views
+from federation.service.use import ask_of
+from federation.service.views import RequestDetail, RequestView, VersionView
+from federation.state import asking, deciding
 from federation.state import requests as store
-from federation.state.authority import Officer
+from federation.state.asking import NewRequest
 from federation.state.changes import IdKind, new_id
 from federation.state.errors import NotFound
-from federation.state.lifecycle import RequestState
+from federation.state.lifecycle import GRANTED, RequestState, stored_as
 from federation.state.models import Request
-from federation.state.requests import NewRequest, Verdict
 from policies.refusals import RefusalError
 
 
-@dataclass(frozen=True, slots=True)
-class Ruling:
-    """What a custodian decides. ``plan_digest`` names the plan that was reviewed; refusing needs no end."""
+@dataclass(frozen=True)
+class _Ready:
+    """A question that compiles, ready to be submitted; what was decided on it in advance, and what is elsewhere."""
 
-    reason: str
-    plan_digest: str | None = None
-    valid_until: datetime | None = None
+    new: NewRequest
+    rules: dict[str, StandingRule]
+    elsewhere: dict[str, str]
 
 
-def submit(node: Node, principal: Principal, ask: Ask, once: Once | None = None) -> RequestView:
+def save(
+    node: Node,
+    principal: Principal,
+    ask: Ask,
+    once: Once | None = None,
+    *,
+    draft: str | None = None,
+    supersedes: str | None = None,
+) -> RequestView:
+    """Keep a draft for later, a new one or ``draft`` with another text. It may still have mistakes."""
+    require(principal, Act.REQUEST)
+    now = node.clock()
+    new = NewRequest(
+        id=draft or new_id(IdKind.REQUEST),
+        requester=principal.subject,
+        body=principal.body,
+        agreement=ask.agreement or "",
+        purpose=ask.purpose or "",
+        sql=ask.sql,
+        question="",
+        parameter_domain={name: list(values) for name, values in ask.domains.items()},
+        plan_digest="",
+        versions={},
+        quorums={},
+        supersedes=supersedes,
+    )
+
+    def do(session: Session) -> RequestView:
+        if draft is not None:
+            visible(session, principal, draft)
+        _check_supersedes(session, principal, supersedes)
+        event = AuditEvent(
+            new.requester, AuditAction.REQUEST_SAVED, new.id, now, {Detail.BODY: principal.body}
+        )
+        return request_view(node, session, asking.save(session, new, now, event), now)
+
+    return act(node.database, once, RequestView, now, do)
+
+
+def submit(
+    node: Node, principal: Principal, ask: Ask, once: Once | None = None, *, supersedes: str | None = None
+) -> RequestView:
     """Ask for a query to be approved; standing rules that cover it decide at once, other nodes on what they hold.
+
+    Args:
+        supersedes: an approved request of the same person whose place this one takes once it is approved.
 
     Raises:
         ServiceError: QUERY_REFUSED with every reason; nothing was stored but the audit event.
     """
     require(principal, Act.REQUEST)
+    return _submit(node, principal, new_id(IdKind.REQUEST), ask, supersedes, once)
+
+
+def submit_again(
+    node: Node, principal: Principal, request_id: str, ask: Ask | None = None, once: Once | None = None
+) -> RequestView:
+    """Submit a draft, or as its next version a request that was returned: as it stands, or with another text.
+
+    Raises:
+        ServiceError: QUERY_REFUSED with every reason, NOT_FOUND; nothing was stored but the audit event.
+    """
+    require(principal, Act.REQUEST)
+    with node.database.read() as session:
+        request = visible(session, principal, request_id)
+    return _submit(node, principal, request_id, ask or ask_of(request), request.supersedes, once)
+
+
+def _submit(
+    node: Node, principal: Principal, request_id: str, ask: Ask, supersedes: str | None, once: Once | None
+) -> RequestView:
     before = answered(node.database, once, RequestView)
     if before is not None:
         return before
     now = node.clock()
+    ready = _ready(node, principal, request_id, ask, supersedes, now)
+    new = ready.new
+    about: dict[Detail, DetailValue] = {
+        Detail.BODY: new.body,
+        Detail.AGREEMENT: new.agreement,
+        Detail.PLAN_DIGEST: new.plan_digest,
+    }
+
+    def do(session: Session) -> RequestView:
+        _check_supersedes(session, principal, supersedes)
+        event = AuditEvent(new.requester, AuditAction.REQUEST_SUBMITTED, new.id, now, about)
+        request = asking.submit(session, new, now, event)
+        if ready.elsewhere:
+            details = about | {Detail.NODES: tuple(sorted(set(ready.elsewhere.values())))}
+            event = AuditEvent("node", AuditAction.REQUEST_APPROVED, new.id, now, details)
+            request = deciding.approve_where_held(session, new.id, ready.elsewhere, now, event)
+        if ready.rules:
+            names = tuple(sorted(rule.rule for rule in ready.rules.values()))
+            details = about | {Detail.STANDING_RULES: names}
+            event = AuditEvent(new.requester, AuditAction.REQUEST_APPROVED, new.id, now, details)
+            request = deciding.approve_by_rules(session, new.id, ready.rules, now, event)
+        follow(session, request, principal.subject, now)
+        return request_view(node, session, request, now)
+
+    return act(node.database, once, RequestView, now, do)
+
+
+def _ready(
+    node: Node, principal: Principal, request_id: str, ask: Ask, supersedes: str | None, now: datetime
+) -> _Ready:
     question = question_of(node, principal.body, ask, now.date())
     try:
         plan = compile_question(node, question)
@@ -67,7 +164,7 @@ def submit(node: Node, principal: Principal, ask: Ask, once: Once | None = None)
         raise refused(error.refusals) from None
     assert question.agreement is not None  # the compiler refuses a query without one
     new = NewRequest(
-        id=new_id(IdKind.REQUEST),
+        id=request_id,
         requester=principal.subject,
         body=principal.body,
         agreement=question.agreement,
@@ -77,38 +174,59 @@ def submit(node: Node, principal: Principal, ask: Ask, once: Once | None = None)
         parameter_domain={name: list(values) for name, values in ask.domains.items()},
         plan_digest=plan.digest,
         versions=_versions(node, plans.custodians(plan, node.catalogue), question.agreement),
-        custodians=plans.custodians(plan, node.catalogue),
+        quorums=plans.quorums(plan, node.catalogue),
         jointly_with=ask.jointly_with,
+        supersedes=supersedes,
+        lapses_at=lapse(node, now),
     )
-    rules = covering(node, plan, principal, question.today)
-    elsewhere = plans.held_elsewhere(plan, node.catalogue)
-    about: dict[Detail, DetailValue] = {
-        Detail.BODY: new.body,
-        Detail.AGREEMENT: new.agreement,
-        Detail.PLAN_DIGEST: new.plan_digest,
-    }
+    rules = covering(node, plan, principal, question)
+    return _Ready(new, rules, plans.held_elsewhere(plan, node.catalogue))
 
-    def do(session: Session) -> RequestView:
-        event = AuditEvent(new.requester, AuditAction.REQUEST_SUBMITTED, new.id, now, about)
-        request = store.submit(session, new, now, event)
-        if elsewhere:
-            details = about | {Detail.NODES: tuple(sorted(set(elsewhere.values())))}
-            event = AuditEvent("node", AuditAction.REQUEST_APPROVED, new.id, now, details)
-            request = store.approve_where_held(session, new.id, elsewhere, now, event)
-        if rules:
-            names = tuple(sorted(rule.rule for rule in rules.values()))
-            details = about | {Detail.STANDING_RULES: names}
-            event = AuditEvent(new.requester, AuditAction.REQUEST_APPROVED, new.id, now, details)
-            request = store.approve_by_rules(session, new.id, rules, now, event)
-        return _view(node, session, request, now)
 
-    return act(node.database, once, RequestView, now, do)
+def appeal(
+    node: Node, principal: Principal, request_id: str, reason: str, once: Once | None = None
+) -> RequestView:
+    """Have a refusal looked at by another reviewer than who refused."""
+    now = node.clock()
+
+    def step(session: Session, event: AuditEvent) -> Request:
+        until = lapse(node, now)
+        return asking.appeal(session, request_id, principal.subject, reason, until, now, event)
+
+    details: dict[Detail, DetailValue] = {Detail.REASON_DIGEST: text_digest(reason)}
+    return _own(node, principal, request_id, AuditAction.REQUEST_APPEALED, details, step, now, once)
+
+
+def accept(node: Node, principal: Principal, request_id: str, once: Once | None = None) -> RequestView:
+    """Accept the conditions of an approval; before that nothing runs."""
+    now = node.clock()
+
+    def step(session: Session, event: AuditEvent) -> Request:
+        return asking.accept(session, request_id, principal.subject, now, event)
+
+    return _own(node, principal, request_id, AuditAction.REQUEST_ACCEPTED, {}, step, now, once)
+
+
+def withdraw(node: Node, principal: Principal, request_id: str, once: Once | None = None) -> RequestView:
+    """Give a request up; what runs under it ends."""
+    now = node.clock()
+
+    def step(session: Session, event: AuditEvent) -> Request:
+        return asking.withdraw(session, request_id, principal.subject, now, event)
+
+    return _own(node, principal, request_id, AuditAction.REQUEST_WITHDRAWN, {}, step, now, once)
 
 
 def get(node: Node, principal: Principal, request_id: str) -> RequestView:
     """One request. Raises ServiceError NOT_FOUND for one that is not the reader's to see, too."""
     with node.database.read() as session:
-        return _view(node, session, visible(session, principal, request_id), node.clock())
+        return request_view(node, session, visible(session, principal, request_id), node.clock())
+
+
+def versions(node: Node, principal: Principal, request_id: str) -> list[VersionView]:
+    """Every version of a request that was submitted. Nothing of an earlier one is erased."""
+    with node.database.read() as session:
+        return version_views(session, visible(session, principal, request_id))
 
 
 def detail(node: Node, principal: Principal, request_id: str) -> RequestDetail:
@@ -129,101 +247,84 @@ def listing(
 ) -> list[RequestView]:
     """Requests, newest first: a custodian's those on its data, another body's its own, an auditor's all.
 
-    ``state`` is the state now; expiry is computed, so it is sought among the approved.
+    ``state`` is the state now; what is computed is sought among those that are stored.
     """
-    stored = RequestState.APPROVED if state is RequestState.EXPIRED else state
+    stored = frozenset() if state is None else stored_as(state)
     now = node.clock()
     with node.database.read() as session:
         rows: Sequence[Request]
         if permitted(principal, Act.SEE_ALL):
-            rows = store.list_requests(session, state=stored, limit=limit, offset=offset)
+            rows = store.list_requests(session, states=stored, limit=limit, offset=offset)
         elif permitted(principal, Act.SEE_CUSTODY):
             body = principal.body
-            rows = store.list_requests(session, custodian=body, state=stored, limit=limit, offset=offset)
+            rows = store.list_requests(session, reviewer=body, states=stored, limit=limit, offset=offset)
         else:
             who = principal.subject
-            rows = store.list_requests(session, requester=who, state=stored, limit=limit, offset=offset)
-        views = [_view(node, session, row, now) for row in rows]
+            rows = store.list_requests(session, requester=who, states=stored, limit=limit, offset=offset)
+        views = [request_view(node, session, row, now) for row in rows]
     return [view for view in views if state in (None, view.state)]
 
 
-def approve(
-    node: Node, principal: Principal, request_id: str, ruling: Ruling, once: Once | None = None
-) -> RequestView:
-    """A custodian approves for its own datasets what it has reviewed under ``ruling.plan_digest``.
-
-    Raises:
-        ServiceError: INVALID_REQUEST, the approval would be over before it begins.
-    """
-    now = node.clock()
-    latest = now + timedelta(days=node.settings.limits.request_days)
-    if ruling.valid_until is not None and ruling.valid_until <= now:
-        message = "an approval cannot end before it begins"
-        fault = Fault("valid_until_past", message, "give a time to come", pointer="/valid_until")
-        raise ServiceError(ServiceCode.INVALID_REQUEST, message, (fault,))
-    until = latest if ruling.valid_until is None else min(latest, ruling.valid_until)
-    action = AuditAction.REQUEST_APPROVED
-    return _decide(node, principal, request_id, action, store.approve, ruling, until, once)
-
-
-def refuse(
-    node: Node, principal: Principal, request_id: str, ruling: Ruling, once: Once | None = None
-) -> RequestView:
-    """A custodian refuses, and with that the request is refused."""
-    action = AuditAction.REQUEST_REFUSED
-    return _decide(node, principal, request_id, action, store.refuse, ruling, None, once)
-
-
-def revoke(
-    node: Node, principal: Principal, request_id: str, ruling: Ruling, once: Once | None = None
-) -> RequestView:
-    """A custodian takes an approval back: nothing runs or finishes under it any more."""
-    action = AuditAction.REQUEST_REVOKED
-    return _decide(node, principal, request_id, action, store.revoke, ruling, None, once)
-
-
 def visible(session: Session, principal: Principal, request_id: str) -> Request:
-    """The request, if it is the principal's to see; else NOT_FOUND, as if there were none."""
+    """The request, if it is the principal's to see; else NOT_FOUND, as if there were none.
+
+    A draft is nobody's but its writer's, and for an auditor.
+    """
     try:
         request = store.get_request(session, request_id)
     except NotFound:
         raise ServiceError(ServiceCode.NOT_FOUND, "there is no such request") from None
-    keeps = permitted(principal, Act.SEE_CUSTODY) and principal.body in request.custodians.values()
-    if principal.body == request.body or keeps or permitted(principal, Act.SEE_ALL):
+    keeps = permitted(principal, Act.SEE_CUSTODY) and principal.body in request.reviewers
+    asked = principal.body == request.body and request.state is not RequestState.DRAFT
+    own = principal.subject == request.requester
+    if asked or own or keeps or permitted(principal, Act.SEE_ALL):
         return request
     raise ServiceError(ServiceCode.NOT_FOUND, "there is no such request")
 
 
-Step = Callable[[Session, str, Verdict, datetime, AuditEvent], Request]
+def lapse(node: Node, now: datetime) -> datetime:
+    """When a request lapses on which somebody has to act from ``now`` on."""
+    return now + timedelta(days=node.settings.limits.decision_days)
 
 
-def _decide(
+def _own(
     node: Node,
     principal: Principal,
     request_id: str,
     action: AuditAction,
-    step: Step,
-    ruling: Ruling,
-    until: datetime | None,
+    details: dict[Detail, DetailValue],
+    step: Callable[[Session, AuditEvent], Request],
+    now: datetime,
     once: Once | None,
 ) -> RequestView:
-    require(principal, Act.DECIDE)
-    now = node.clock()
-    officer = Officer(principal.subject, principal.body, is_custodian=True)
+    """An act of who asked."""
+    require(principal, Act.REQUEST)
 
     def do(session: Session) -> RequestView:
         request = visible(session, principal, request_id)
-        digest = request.plan_digest if ruling.plan_digest is None else ruling.plan_digest
-        details = {
-            Detail.BODY: principal.body,
-            Detail.PLAN_DIGEST: digest,
-            Detail.REASON_DIGEST: text_digest(ruling.reason),
-        }
-        event = AuditEvent(principal.subject, action, request_id, now, details)
-        decided = step(session, request_id, Verdict(officer, ruling.reason, digest, until), now, event)
-        return _view(node, session, decided, now)
+        about = details | {Detail.BODY: request.body, Detail.PLAN_DIGEST: request.plan_digest}
+        event = AuditEvent(principal.subject, action, request_id, now, about)
+        request = step(session, event)
+        follow(session, request, principal.subject, now)
+        return request_view(node, session, request, now)
 
     return act(node.database, once, RequestView, now, do)
+
+
+def _check_supersedes(session: Session, principal: Principal, supersedes: str | None) -> None:
+    """Only one's own approval gives its place away."""
+    if supersedes is None:
+        return
+    try:
+        before = store.get_request(session, supersedes)
+        sound = before.requester == principal.subject and before.state in GRANTED
+    except NotFound:
+        sound = False
+    if not sound:
+        message = "it can take the place of an approved request of your own alone"
+        remedy = "name one that is approved, active or suspended, or none"
+        fault = Fault("supersedes_invalid", message, remedy, pointer="/supersedes")
+        raise ServiceError(ServiceCode.INVALID_REQUEST, message, (fault,))
 
 
 def _jointly(nodes: Sequence[str]) -> str:
@@ -244,39 +345,3 @@ def _versions(node: Node, touched: dict[str, str], agreement: str) -> dict[str, 
         f"agreement {agreement}": node.catalogue.agreements[agreement].version,
         **{f"profile {name}": node.catalogue.profiles[name].version for name in sorted(profiles)},
     }
-
-
-def _view(node: Node, session: Session, request: Request, now: datetime) -> RequestView:
-    decisions = store.decisions(session, request.id)
-    use = use_of(node.catalogue, request, decisions, request.plan_digest, now)
-    return RequestView(
-        request=request.id,
-        state=use.state,
-        usable=use.usable,
-        reason=use.reason,
-        valid_until=use.until,
-        requester=request.requester,
-        body=request.body,
-        agreement=request.agreement,
-        purpose=request.purpose,
-        sql=request.sql,
-        question=request.question,
-        plan_digest=request.plan_digest,
-        datasets=request.custodians,
-        parameters=dict(request.parameter_domain),
-        jointly_with=list(request.jointly_with),
-        decisions=[
-            DecisionView(
-                dataset=decision.dataset,
-                custodian=decision.custodian,
-                outcome=str(decision.outcome),
-                kind=str(decision.kind),
-                decided_by=decision.decided_by,
-                reason=decision.reason,
-                decided_at=decision.decided_at,
-                valid_until=decision.valid_until,
-            )
-            for decision in decisions
-        ],
-        created_at=request.created_at,
-    )

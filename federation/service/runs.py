@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from federation.audit.events import AuditAction, AuditEvent, Detail
 from federation.identity.principal import Principal
 from federation.runs.outcomes import message_of
+from federation.service import consequences
 from federation.service.errors import Fault, ServiceCode, ServiceError, refused
 from federation.service.node import Node
 from federation.service.once import Once, act, answered
@@ -46,11 +47,12 @@ def start(
     with node.database.read() as session:
         request = visible(session, principal, request_id)
         decisions = store.decisions(session, request_id)
+        released = releases.count_releases(session, request_id)
     if request.body != principal.body:
         raise ServiceError(ServiceCode.NOT_PERMITTED, "only the body that asked runs a request")
     parameters = _bound(ask_of(request).domains, values)
     now = node.clock()
-    use = use_of(node.catalogue, request, decisions, _digest_now(node, request), now)
+    use = use_of(node.catalogue, request, decisions, _digest_now(node, request), released, now)
     if use.state is RequestState.SUPERSEDED and request.state is not RequestState.SUPERSEDED:
         supersede(node, request)
     if not use.usable:
@@ -94,10 +96,8 @@ def cancel(node: Node, principal: Principal, run_id: str) -> RunView:
 
 def supersede(node: Node, request: Request) -> None:
     """Record that what would run is no longer what was approved."""
-    details = {Detail.BODY: request.body, Detail.PLAN_DIGEST: request.plan_digest}
-    event = AuditEvent("node", AuditAction.REQUEST_SUPERSEDED, request.id, node.clock(), details)
     with node.database.write() as session:
-        store.supersede(session, request.id, event)
+        consequences.supersede(session, request, node.clock())
 
 
 def _check_values(

@@ -11,19 +11,30 @@ from federation.service import plans
 from federation.service.node import Node
 from federation.service.questions import Ask
 from federation.state.lifecycle import RequestState
-from federation.state.models import Decision, DecisionKind, Outcome, Request
+from federation.state.models import Decision, DecisionKind, Request
+from federation.state.request_steps import state_now
+from federation.state.requests import approvals, maximum_runs, unaccepted, undecided
 from federation.state.standing import covering_rules
 from federation.state.validity import Bound, Ground, Unusable, Usable, check_use, day_bound
 from policies.plan import ClearedPlan
 
 _REASONS = {
+    RequestState.DRAFT: "it is a draft: submit it",
     RequestState.SUBMITTED: "it awaits the decision of: {waiting}",
+    RequestState.UNDER_REVIEW: "it awaits the decision of: {waiting}",
+    RequestState.RETURNED: "it was returned with comments: change it and submit it again",
+    RequestState.APPROVED: "its conditions await acceptance by who asked",
+    RequestState.ACTIVE: "its conditions await acceptance by who asked",
+    RequestState.SUSPENDED: "its use is suspended for now",
     RequestState.REFUSED: "it was refused",
+    RequestState.WITHDRAWN: "it was withdrawn",
+    RequestState.LAPSED: "it lapsed, as nobody acted on it in time: ask again",
     RequestState.REVOKED: "its approval was revoked",
     RequestState.EXPIRED: "its approval has expired",
+    RequestState.EXHAUSTED: "it was run as often as was approved",
     RequestState.SUPERSEDED: "what would run is no longer what was approved: ask again",
-    RequestState.APPROVED: "its approval is not in force yet",
 }
+_NOT_YET = "its approval is not in force yet"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,24 +51,43 @@ class Use:
 
 
 def use_of(
-    catalogue: Catalogue, request: Request, decisions: Sequence[Decision], plan_digest: str, now: datetime
+    catalogue: Catalogue,
+    request: Request,
+    decisions: Sequence[Decision],
+    plan_digest: str,
+    releases: int,
+    now: datetime,
 ) -> Use:
-    """The validity of ``request`` at ``now``. ``plan_digest`` is that of the plan as it compiles now."""
+    """The validity of ``request`` at ``now``. ``plan_digest`` is that of the plan as it compiles now, ``releases``
+    the number that the request has had."""
     outcome = check_use(
-        request.state,
+        state_now(request, now),
         approved_digest=request.plan_digest,
         plan_digest=plan_digest,
         bounds=_bounds(catalogue, request, decisions),
+        accepted=not unaccepted(request, decisions),
+        releases=releases,
+        maximum_runs=maximum_runs(request, decisions),
         now=now,
     )
     match outcome:
         case Usable(until=until):
             return Use(request.state, "", until)
         case Unusable(state=state, bound=bound):
-            decided = {decision.dataset for decision in decisions}
-            waiting = sorted({body for name, body in request.custodians.items() if name not in decided})
-            reason = _REASONS[state].format(waiting=", ".join(waiting))
-            return Use(state, reason if bound is None else f"{reason} ({bound.name})", None)
+            if bound is not None:
+                reason = _REASONS[state] if state is RequestState.EXPIRED else _NOT_YET
+                return Use(state, f"{reason} ({bound.name})", None)
+            return Use(
+                state, _REASONS[state].format(waiting=", ".join(waiting_for(request, decisions))), None
+            )
+
+
+def waiting_for(request: Request, decisions: Sequence[Decision]) -> list[str]:
+    """The bodies that can still decide on a request: where several have to, those that have not."""
+    given = {(each.dataset, each.custodian) for each in approvals(request, decisions)}
+    missing = undecided(request, decisions)
+    bodies = {(name, body) for name in missing for body in request.quorums[name].bodies}
+    return sorted({body for _, body in bodies - given} or {body for _, body in bodies})
 
 
 def beyond_decisions(
@@ -77,7 +107,7 @@ def beyond_decisions(
         today=node.clock().date(),
     )
     rule = DecisionKind.STANDING_RULE
-    decided = {decision.dataset for decision in decisions if decision.kind is not rule}
+    decided = {each.dataset for each in approvals(request, decisions) if each.kind is not rule}
     touched = plans.custodians(plan, node.catalogue)
     return tuple(sorted(touched.keys() - (covered.keys() & request.custodians.keys()) - decided))
 
@@ -97,9 +127,7 @@ def _bounds(catalogue: Catalogue, request: Request, decisions: Sequence[Decision
         if agreement is None
         else day_bound(Ground.AGREEMENT, agreement.agreement, agreement.start, agreement.end)
     ]
-    for decision in decisions:
-        if decision.outcome is not Outcome.APPROVE:
-            continue
+    for decision in approvals(request, decisions):
         by_rule = decision.kind is DecisionKind.STANDING_RULE
         ground = Ground.STANDING_RULE if by_rule else Ground.APPROVAL
         gone = by_rule and decision.decided_by not in catalogue.standing_rules

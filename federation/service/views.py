@@ -164,7 +164,8 @@ class FaultView:
 class CheckView:
     """Whether a query would be accepted: an explanation, or every reason for refusing it.
 
-    ``decided_by`` says for each dataset who decides: a standing rule, or the custodian body.
+    ``purpose`` is ``permitted``, ``not_permitted`` or ``needs_a_person``. ``decided_by`` says for each dataset who
+    decides: a standing rule, or the custodian body.
     """
 
     accepted: bool
@@ -174,12 +175,18 @@ class CheckView:
     columns: list[str]
     cells: int
     plan_digest: str | None
+    purpose: str
     decided_by: dict[str, str]
 
 
 @dataclass(frozen=True, slots=True)
 class DecisionView:
-    """A decision on one dataset of a request. ``kind`` is ``person``, ``standing_rule`` or ``holder``."""
+    """A decision on one dataset of a request, made for the body ``custodian`` on the request's ``version``.
+
+    ``kind`` is ``person``, ``standing_rule``, ``standard_query`` or ``holder``. ``outcome`` ``accept`` and ``appeal``
+    are the requester's. A refusal has a ``code``; an approval may have ``conditions`` to accept, and a number of
+    releases that it is good for.
+    """
 
     dataset: str
     custodian: str
@@ -187,8 +194,26 @@ class DecisionView:
     kind: str
     decided_by: str
     reason: str
+    code: str | None
+    conditions: str | None
+    maximum_runs: int | None
+    version: int
     decided_at: datetime
     valid_until: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class VersionView:
+    """A request as it was submitted at one time."""
+
+    version: int
+    agreement: str
+    purpose: str
+    sql: str
+    question: str
+    parameters: dict[str, Any]
+    plan_digest: str
+    submitted_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +221,10 @@ class RequestView:
     """A question that somebody asks to have approved.
 
     ``state`` is what holds now: an approval whose time is over reads ``expired``. ``usable`` says whether it
-    can be run now and ``reason`` why not.
+    can be run now and ``reason`` why not. ``waiting_for`` names the bodies that can decide, while they have to;
+    ``lapses_at`` is when it ends if nobody acts. ``runs_left`` is there where its approvals limit the releases.
+    ``purpose_answer`` is ``needs_a_person`` where the agreement does not name the purpose. ``version`` counts
+    submissions, a draft's is 0; ``created_at`` is the time of the last one.
     """
 
     request: str
@@ -208,12 +236,18 @@ class RequestView:
     body: str
     agreement: str
     purpose: str
+    purpose_answer: str
     sql: str
     question: str
     plan_digest: str
     datasets: dict[str, str]
     parameters: dict[str, Any]
     jointly_with: list[str]
+    version: int
+    supersedes: str | None
+    waiting_for: list[str]
+    lapses_at: datetime | None
+    runs_left: int | None
     decisions: list[DecisionView]
     created_at: datetime
 

@@ -1,10 +1,12 @@
-"""Who may decide on a request: a custodian's officer for the custodian's own datasets, never the requester."""
+"""Who may decide on a request: officers of the bodies that its datasets need, never the requester."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from enum import StrEnum
+
+from federation.state.quorum import Quorum
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +23,7 @@ class DenialReason(StrEnum):
     OWN_REQUEST = "own_request"
     NOT_CUSTODIAN = "not_custodian"
     NOT_OWN_DATASET = "not_own_dataset"
+    REFUSED_BEFORE = "refused_before"
 
     @property
     def message(self) -> str:
@@ -28,6 +31,7 @@ class DenialReason(StrEnum):
             DenialReason.OWN_REQUEST: "nobody decides on their own request: ask another custodian of your body",
             DenialReason.NOT_CUSTODIAN: "only a custodian decides on requests",
             DenialReason.NOT_OWN_DATASET: "the request touches no dataset of which your body is custodian",
+            DenialReason.REFUSED_BEFORE: "you refused it before: another custodian decides on the appeal",
         }[self]
 
 
@@ -43,20 +47,26 @@ class MayNotDecide:
     reason: DenialReason
 
 
-def may_decide(officer: Officer, requester: str, custodians: Mapping[str, str]) -> MayDecide | MayNotDecide:
+def may_decide(
+    officer: Officer, requester: str, quorums: Mapping[str, Quorum], refused_by: Set[str] = frozenset()
+) -> MayDecide | MayNotDecide:
     """Whether ``officer`` decides on a request of the subject ``requester``, and for which datasets.
 
     Args:
-        custodians: the custodian body of each dataset that the request touches.
+        quorums: whose approval each dataset needs that the request touches.
+        refused_by: those who refused it before it was appealed.
 
-    >>> may_decide(Officer("ann", "dfe", is_custodian=True), "bob", {"learners": "dfe", "pay": "ons"})
+    >>> needed = {"learners": Quorum("dfe"), "pay": Quorum("ons")}
+    >>> may_decide(Officer("ann", "dfe", is_custodian=True), "bob", needed)
     MayDecide(datasets=('learners',))
-    >>> may_decide(Officer("ann", "dfe", is_custodian=True), "ann", {"learners": "dfe"}).reason.value
+    >>> may_decide(Officer("ann", "dfe", is_custodian=True), "ann", needed).reason.value
     'own_request'
     """
     if officer.subject == requester:
         return MayNotDecide(DenialReason.OWN_REQUEST)
     if not officer.is_custodian:
         return MayNotDecide(DenialReason.NOT_CUSTODIAN)
-    own = tuple(sorted(dataset for dataset, body in custodians.items() if body == officer.body))
-    return MayDecide(own) if own else MayNotDecide(DenialReason.NOT_OWN_DATASET)
+    own = tuple(sorted(dataset for dataset, quorum in quorums.items() if officer.body in quorum.bodies))
+    if not own:
+        return MayNotDecide(DenialReason.NOT_OWN_DATASET)
+    return MayNotDecide(DenialReason.REFUSED_BEFORE) if officer.subject in refused_by else MayDecide(own)

@@ -6,11 +6,21 @@ import enum
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import CheckConstraint, Enum, ForeignKey, Index, String, Text, UniqueConstraint
+from sqlalchemy import (
+    CheckConstraint,
+    Enum,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    String,
+    Text,
+    UniqueConstraint,
+)
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from federation.state.base import Base, BigInt
 from federation.state.lifecycle import RequestState, Role, RunState
+from federation.state.quorum import Quorum
 
 Id = String(40)
 Name = String(64)
@@ -19,32 +29,55 @@ Digest = String(71)
 
 
 class Outcome(enum.StrEnum):
+    """What was decided on a dataset; ``ACCEPT`` and ``APPEAL`` are the requester's."""
+
     APPROVE = "approve"
+    RETURN = "return"
     REFUSE = "refuse"
+    APPEAL = "appeal"
+    ACCEPT = "accept"
+    SUSPEND = "suspend"
+    RESUME = "resume"
     REVOKE = "revoke"
 
 
 class DecisionKind(enum.StrEnum):
     PERSON = "person"
     STANDING_RULE = "standing_rule"
+    STANDARD_QUERY = "standard_query"
     HOLDER = "holder"
 
 
-def _choice(kind: type[enum.StrEnum], name: str) -> Enum:
+class RefusalReason(enum.StrEnum):
+    """Why a custodian refuses, beside the text."""
+
+    PURPOSE_NOT_PERMITTED = "purpose_not_permitted"
+    DISCLOSURE_RISK = "disclosure_risk"
+    INSUFFICIENT_DETAIL = "insufficient_detail"
+    DATA_UNSUITABLE = "data_unsuitable"
+    AUTHORITY_MISSING = "authority_missing"
+    OTHER = "other"
+
+
+def _choice(kind: type[enum.StrEnum], name: str, length: int = 16) -> Enum:
     """Stored as the member's value, with a CHECK that refuses any other."""
     return Enum(
         kind,
         name=name,
         native_enum=False,
         create_constraint=True,
-        length=16,
+        length=length,
         values_callable=lambda members: [member.value for member in members],
     )
 
 
 class Request(Base):
-    """A question that somebody asks to have approved. Only ``state`` and ``revision`` ever change.
+    """A question that somebody asks to have approved, as it stands.
 
+    Each step of its life makes ``revision`` one more. Each submission is a ``version``, of which ``RequestVersion``
+    keeps the text; a draft has version 0 and was never compiled. ``created_at`` is when it was submitted last (a draft:
+    saved first), and the day that its query knows as today. ``lapses_at`` ends it in states that lapse.
+    ``supersedes`` names the approved request of the same person whose place it takes when it is approved itself.
     ``jointly_with`` names the nodes with which it is counted jointly; none for an answer of this node's own.
     """
 
@@ -67,30 +100,90 @@ class Request(Base):
     versions: Mapped[dict[str, Any]]
     state: Mapped[RequestState] = mapped_column(_choice(RequestState, "request_state"))
     revision: Mapped[int] = mapped_column(default=0)
+    version: Mapped[int] = mapped_column(default=1)
+    supersedes: Mapped[str | None] = mapped_column(ForeignKey("requests.id"))
+    lapses_at: Mapped[datetime | None]
     created_at: Mapped[datetime]
-    datasets: Mapped[list[RequestDataset]] = relationship(lazy="selectin", order_by="RequestDataset.dataset")
+    datasets: Mapped[list[RequestDataset]] = relationship(
+        lazy="selectin", order_by="RequestDataset.dataset", cascade="all, delete-orphan"
+    )
 
     @property
     def custodians(self) -> dict[str, str]:
         """The custodian body of each dataset that the request touches."""
         return {row.dataset: row.custodian for row in self.datasets}
 
+    @property
+    def quorums(self) -> dict[str, Quorum]:
+        """Whose approval each dataset needs."""
+        return {row.dataset: row.needed for row in self.datasets}
+
+    @property
+    def reviewers(self) -> frozenset[str]:
+        """The bodies that decide on any of it."""
+        return frozenset(body for quorum in self.quorums.values() for body in quorum.bodies)
+
 
 class RequestDataset(Base):
-    """A dataset that a request touches, with the body that decides on it."""
+    """A dataset that a request touches, with the bodies that decide on it: ``quorum`` persons of ``organisations``
+    bodies among ``reviewers``, of which the custodian is one and always decides."""
 
     __tablename__ = "request_datasets"
 
     request_id: Mapped[str] = mapped_column(ForeignKey("requests.id"), primary_key=True)
     dataset: Mapped[str] = mapped_column(Name, primary_key=True)
     custodian: Mapped[str] = mapped_column(Name, index=True)
+    quorum: Mapped[int] = mapped_column(default=1)
+    organisations: Mapped[int] = mapped_column(default=1)
+    reviewers: Mapped[list[RequestReviewer]] = relationship(lazy="selectin", cascade="all, delete-orphan")
+
+    @property
+    def needed(self) -> Quorum:
+        also = frozenset(row.body for row in self.reviewers) - {self.custodian}
+        return Quorum(self.custodian, also, self.quorum, self.organisations)
+
+
+class RequestReviewer(Base):
+    """A body that decides on a dataset of a request, its custodian among them."""
+
+    __tablename__ = "request_reviewers"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["request_id", "dataset"], ["request_datasets.request_id", "request_datasets.dataset"]
+        ),
+    )
+
+    request_id: Mapped[str] = mapped_column(Id, primary_key=True)
+    dataset: Mapped[str] = mapped_column(Name, primary_key=True)
+    body: Mapped[str] = mapped_column(Name, primary_key=True, index=True)
+
+
+class RequestVersion(Base):
+    """A request as it was submitted, the first time or again after it was returned. Append-only."""
+
+    __tablename__ = "request_versions"
+
+    request_id: Mapped[str] = mapped_column(ForeignKey("requests.id"), primary_key=True)
+    version: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    agreement: Mapped[str] = mapped_column(Name)
+    purpose: Mapped[str] = mapped_column(Text)
+    sql: Mapped[str] = mapped_column(Text)
+    question: Mapped[str] = mapped_column(Text)
+    parameter_domain: Mapped[dict[str, Any]]
+    plan_digest: Mapped[str] = mapped_column(Digest)
+    submitted_at: Mapped[datetime]
 
 
 class Decision(Base):
-    """One decision on one dataset of a request. Append-only. It binds the plan digest that was reviewed."""
+    """One decision on one dataset of a request. Append-only. It binds the plan digest that was reviewed.
+
+    It was made for the body ``custodian``, on the ``version`` that was submitted last, in the step that made the
+    request's revision ``revision``: so none is there twice. ``code`` says why it was refused, ``conditions`` what the
+    requester has to accept, ``maximum_runs`` how many releases an approval is good for.
+    """
 
     __tablename__ = "decisions"
-    __table_args__ = (UniqueConstraint("request_id", "dataset", "outcome"),)
+    __table_args__ = (UniqueConstraint("request_id", "revision", "dataset"),)
 
     id: Mapped[int] = mapped_column(BigInt, primary_key=True)
     request_id: Mapped[str] = mapped_column(ForeignKey("requests.id"))
@@ -101,6 +194,11 @@ class Decision(Base):
     decided_by: Mapped[str] = mapped_column(Subject)
     role: Mapped[Role] = mapped_column(_choice(Role, "role"))
     reason: Mapped[str] = mapped_column(Text)
+    code: Mapped[RefusalReason | None] = mapped_column(_choice(RefusalReason, "code", 32))
+    conditions: Mapped[str | None] = mapped_column(Text)
+    maximum_runs: Mapped[int | None]
+    version: Mapped[int]
+    revision: Mapped[int]
     plan_digest: Mapped[str] = mapped_column(Digest)
     valid_until: Mapped[datetime | None]
     decided_at: Mapped[datetime]

@@ -23,7 +23,7 @@ from federation.state.errors import (
     PartitionsExhausted,
     RunCancelled,
 )
-from federation.state.lifecycle import RequestState, Role, RunAction
+from federation.state.lifecycle import RUNNABLE, Role, RunAction
 from federation.state.models import LedgerEntry, Release, Request, Run
 from federation.state.steps import Lease, ended, held, take_step
 
@@ -107,7 +107,7 @@ def finish_run(
     if session.scalars(select(Release.id).where(Release.run_id == run.id)).first() is not None:
         raise AlreadyReleased(f"the run {run.id} has a release already")
     request = session.get_one(Request, run.request_id, populate_existing=True)
-    if request.state is not RequestState.APPROVED:
+    if request.state not in RUNNABLE:
         raise NotReleasable(f"the request is {request.state}: nothing is released under it")
     if run.cancel_requested:
         raise RunCancelled(f"the run {run.id} was to be cancelled")
@@ -159,6 +159,11 @@ def get_release(session: Session, release_id: str) -> Release:
 def release_of_run(session: Session, run_id: str) -> Release | None:
     """The release that the run ended with, if it did."""
     return session.scalars(select(Release).where(Release.run_id == run_id)).one_or_none()
+
+
+def count_releases(session: Session, request_id: str) -> int:
+    """How many releases a request has had."""
+    return session.scalars(select(func.count()).where(Release.request_id == request_id)).one()
 
 
 def find_release(session: Session, request_id: str, key: str) -> Release | None:

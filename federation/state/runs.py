@@ -12,14 +12,16 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import and_, select, update
+from sqlalchemy import and_, func, select, update
 from sqlalchemy.orm import Session
 
 from federation.audit.events import AuditAction, AuditEvent
 from federation.state.changes import record
 from federation.state.errors import LeaseLost, NotFound, TransitionNotAllowed
-from federation.state.lifecycle import RequestState, Role, RunAction, RunState
+from federation.state.lifecycle import RUNNABLE, Action, RequestState, Role, RunAction, RunState
 from federation.state.models import Request, Run
+from federation.state.request_steps import Step, take
+from federation.state.requests import decisions, maximum_runs, unaccepted
 from federation.state.steps import FREE, Lease, ended, held, take_step
 
 MAXIMUM_ATTEMPTS = 3
@@ -68,9 +70,10 @@ def queue_run(
     now: datetime,
     event: AuditEvent,
 ) -> Run:
-    """Queue one execution of an approved request with these parameters.
+    """Queue one execution of an approved request with these parameters. The first one takes the approval into use.
 
-    The caller has checked the approval at use; a request that is not stored as approved is refused here too.
+    The caller has checked the approval at use; a request that is not stored as approved, whose conditions were not
+    accepted, or whose runs are used up or under way, is refused here too.
 
     Raises:
         NotFound, TransitionNotAllowed: nothing was queued.
@@ -79,8 +82,16 @@ def queue_run(
     request = session.get(Request, request_id)
     if request is None:
         raise NotFound(f"there is no request {request_id}")
-    if request.state is not RequestState.APPROVED:
+    if request.state not in RUNNABLE:
         raise TransitionNotAllowed(f"a request that is {request.state} cannot be run")
+    made = decisions(session, request_id)
+    if unaccepted(request, made):
+        raise TransitionNotAllowed("the conditions of the approval were not accepted")
+    limit = maximum_runs(request, made)
+    if limit is not None and _used(session, request_id) >= limit:
+        raise TransitionNotAllowed(f"the approval is good for {limit} runs, which are used up or under way")
+    if request.state is RequestState.APPROVED:
+        take(session, request, Step(Action.RUN, Role.REQUESTER), now)
     run = Run(
         id=run_id,
         request_id=request_id,
@@ -230,6 +241,28 @@ def request_cancel(session: Session, run_id: str, now: datetime, event: AuditEve
     return RunState.RUNNING
 
 
+def going(session: Session, request_id: str) -> Sequence[str]:
+    """The ids of the runs of a request that have not ended."""
+    states = (RunState.QUEUED, RunState.RUNNING)
+    query = select(Run.id).where(Run.request_id == request_id, Run.state.in_(states))
+    return session.scalars(query.order_by(Run.created_at, Run.id)).all()
+
+
+def stop_run(session: Session, run_id: str, error_code: str, now: datetime, event: AuditEvent) -> None:
+    """End a run whose approval is over: a queued one at once, for the reason ``error_code``, a running one when its
+    holder next renews. One that has ended stays as it is.
+    """
+    record(session, event, AuditAction.RUN_CANCEL_REQUESTED, run_id)
+    values = ended(now, error_code) | {"cancel_requested": True}
+    if _voids(session, run_id, values):
+        return
+    running = and_(Run.id == run_id, Run.state == RunState.RUNNING)
+    session.execute(
+        update(Run).where(running).values(cancel_requested=True),
+        execution_options={"synchronize_session": False},
+    )
+
+
 def get_run(session: Session, run_id: str) -> Run:
     """The run as stored now.
 
@@ -252,6 +285,18 @@ def list_runs(
     if requested_by is not None:
         query = query.where(Run.requested_by == requested_by)
     return session.scalars(query).all()
+
+
+def _voids(session: Session, run_id: str, values: Mapping[str, Any]) -> bool:
+    queued = and_(Run.id == run_id, Run.state == RunState.QUEUED)
+    return take_step(session, run_id, RunAction.VOID, Role.NODE, queued, values)
+
+
+def _used(session: Session, request_id: str) -> int:
+    """How many runs of a request have a release, or may still have one."""
+    states = (RunState.QUEUED, RunState.RUNNING, RunState.DONE)
+    query = select(func.count()).where(Run.request_id == request_id, Run.state.in_(states))
+    return session.scalars(query).one()
 
 
 def _fate(run: Run, maximum_attempts: int) -> Fate:

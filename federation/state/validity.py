@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 
-from federation.state.lifecycle import RequestState
+from federation.state.lifecycle import RUNNABLE, RequestState
 
 
 class Ground(StrEnum):
@@ -52,26 +52,39 @@ class Usable:
 
 @dataclass(frozen=True, slots=True)
 class Unusable:
-    """``state`` is what the request is at this moment; ``bound`` is what is not yet, or no longer, in force."""
+    """``state`` is what the request is at this moment; ``bound`` is what is not yet, or no longer, in force.
+
+    An approved request without a bound awaits the acceptance of its conditions.
+    """
 
     state: RequestState
     bound: Bound | None = None
 
 
 def check_use(
-    state: RequestState, *, approved_digest: str, plan_digest: str, bounds: Iterable[Bound], now: datetime
+    state: RequestState,
+    *,
+    approved_digest: str,
+    plan_digest: str,
+    bounds: Iterable[Bound],
+    accepted: bool,
+    releases: int,
+    maximum_runs: int | None,
+    now: datetime,
 ) -> Usable | Unusable:
     """Whether a request may be used at ``now``: the minimum over agreement, approvals and snapshot.
 
     Args:
-        state: the stored state of the request.
+        state: the stored state of the request, unless it has lapsed.
         approved_digest: the plan digest that the approval binds.
         plan_digest: the digest of the plan compiled now; another one means superseded.
         bounds: everything that the approval rests on.
+        accepted: whether the requester has accepted all conditions.
+        releases: how many the request has had, of ``maximum_runs``; None: no limit.
 
     A bound that has not begun makes the request unusable in the state in which it is stored.
     """
-    if state is not RequestState.APPROVED:
+    if state not in RUNNABLE:
         return Unusable(state)
     if approved_digest != plan_digest:
         return Unusable(RequestState.SUPERSEDED)
@@ -81,4 +94,8 @@ def check_use(
             return Unusable(RequestState.EXPIRED, bound)
         if bound.start is not None and now < bound.start:
             return Unusable(state, bound)
+    if maximum_runs is not None and releases >= maximum_runs:
+        return Unusable(RequestState.EXHAUSTED)
+    if not accepted:
+        return Unusable(state)
     return Usable(min((bound.until for bound in held if bound.until is not None), default=None))

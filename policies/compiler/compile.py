@@ -13,6 +13,7 @@ from catalogue.catalogue import BoundDataset, Catalogue
 from catalogue.codelists import CodeListKind
 from catalogue.fragment import tables_of
 from catalogue.models import Role
+from catalogue.purposes import PurposeMatch, match_purpose
 from policies.compiler import leaf_engine
 from policies.compiler.digest import plan_digest
 from policies.compiler.elsewhere import check_askable
@@ -168,7 +169,7 @@ def _terms_faults(context: Context) -> list[Refusal]:
         when = f"It runs from {agreement.start} to {agreement.end}."
         message = f"“{agreement.title}” is not in force. {when}"
         faults.append(_terms(Code.AGREEMENT_EXPIRED, message, "Ask for its renewal."))
-    if context.purpose not in agreement.purposes:
+    if match_purpose(agreement, context.purpose) is PurposeMatch.NOT_PERMITTED:
         allowed = "; ".join(agreement.purposes)
         message = f"“{agreement.title}” does not permit this purpose."
         faults.append(_terms(Code.PURPOSE_NOT_PERMITTED, message, f"State one of its purposes: {allowed}."))

@@ -43,6 +43,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "Grouping": GroupingDocument,
     "Part": PartDocument,
     "Profile": models.Profile,
+    "Approval": models.Approval,
     "Frequency": models.Frequency,
     "Cell keys": models.CellKeys,
     "P-table": models.PTableSpec,

@@ -8,12 +8,14 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from federation.audit.events import AuditAction, AuditEvent
-from federation.state import joint, requests, runs
+from federation.state import asking, deciding, joint, runs
+from federation.state.asking import NewRequest
 from federation.state.authority import Officer
 from federation.state.changes import IdKind, new_id
+from federation.state.deciding import Verdict
 from federation.state.models import Request
+from federation.state.quorum import Quorum
 from federation.state.releases import CellQueryRecord, NewRelease
-from federation.state.requests import NewRequest, Verdict
 from federation.state.steps import Lease
 
 NOW = datetime(2026, 1, 5, 9, tzinfo=UTC)
@@ -39,20 +41,20 @@ def new_request(**changes: object) -> NewRequest:
         "parameter_domain": {"area": ["E08000001"]},
         "plan_digest": PLAN,
         "versions": {"catalogue": "1", "profile": "1", "p_table": "sha256:0", "agreement": "1"},
-        "custodians": {"learners": "dfe"},
+        "quorums": {"learners": Quorum("dfe")},
     }
     return NewRequest(**(fields | changes))
 
 
 def submitted(session: Session, **changes: object) -> Request:
     new = new_request(**changes)
-    return requests.submit(session, new, NOW, event(AuditAction.REQUEST_SUBMITTED, new.id))
+    return asking.submit(session, new, NOW, event(AuditAction.REQUEST_SUBMITTED, new.id))
 
 
 def approve(session: Session, request_id: str, officer: Officer = ANN) -> Request:
     verdict = Verdict(officer, "within the agreement", PLAN)
     happening = event(AuditAction.REQUEST_APPROVED, request_id, officer.subject)
-    return requests.approve(session, request_id, verdict, NOW, happening)
+    return deciding.approve(session, request_id, verdict, NOW, happening)
 
 
 def queued(session: Session, request_id: str | None = None) -> str:

@@ -201,7 +201,7 @@ def test_two_custodians_each_decide_for_their_own(node: Running) -> None:
         assert run.json()["code"] == "request_not_usable"
         assert "office, skills_board" in run.json()["detail"]
     with node.http("olu") as olu, node.http("oma") as oma, node.http("sam") as sam:
-        assert olu.post(f"{path}/approve", json=body).json()["state"] == "submitted"
+        assert olu.post(f"{path}/approve", json=body).json()["state"] == "under_review"
         assert oma.post(f"{path}/approve", json=body).json()["code"] == "wrong_state"
         stale = {**body, "plan_digest": "sha256:" + "0" * 64}
         assert sam.post(f"{path}/approve", json=stale).json()["code"] == "plan_changed"

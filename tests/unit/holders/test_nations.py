@@ -9,9 +9,9 @@ from typing import Any
 import pyarrow.compute as pc
 import pytest
 
-from federation.service import requests
+from federation.service import decisions, requests
+from federation.service.decisions import Ruling
 from federation.service.questions import Ask
-from federation.service.requests import Ruling
 from federation.state.lifecycle import RunState
 from federation.wire.tables import decode_table, encode_table
 from tests.support.nations import NATIONS, OLU, PAT, SAM, Nations, nations
@@ -144,7 +144,7 @@ def test_a_person_decides_where_the_data_is(four: Nations) -> None:
     england = four.nodes["england"]
     (waiting,) = [view for view in requests.listing(england, OLU) if view.state == "submitted"]
     assert waiting.requester == "hub hub for pat"
-    requests.approve(england, OLU, waiting.request, Ruling("fine", waiting.plan_digest))
+    decisions.approve(england, OLU, waiting.request, Ruling("fine", waiting.plan_digest))
     second = four.run(asked.request)
     found = four.table(second).to_pylist()
     assert {row["region"]: row["n__status"] for row in found} == {"N": "", "S": "[c]"}
@@ -155,7 +155,7 @@ def test_a_refusal_there_is_named(four: Nations) -> None:
     four.answer(sql)
     england = four.nodes["england"]
     (waiting,) = [view for view in requests.listing(england, OLU) if view.state == "submitted"]
-    requests.refuse(england, OLU, waiting.request, Ruling("no", waiting.plan_digest))
+    decisions.refuse(england, OLU, waiting.request, Ruling("no", waiting.plan_digest))
     run = four.answer(sql)
     assert run.error == "holders_unavailable"
     assert f"england: it refused ({waiting.request})" in run.message

@@ -21,7 +21,7 @@ from federation.audit.records import AuditRecord
 from federation.holders.masked import roster_of
 from federation.holders.messages import CellsQuestion
 from federation.holders.protocol import Asker
-from federation.service import requests
+from federation.service import decisions, requests
 from federation.service.errors import ServiceError
 from federation.service.questions import Ask, compile_question, question_of
 from federation.state.lifecycle import RunState
@@ -307,7 +307,7 @@ def test_a_custodian_who_revokes_ends_what_is_under_way(four: Nations) -> None:
     answers = hub.first_round()
     scotland = four.nodes["scotland"]
     request = requests.listing(scotland, OLU)[0]
-    requests.revoke(scotland, OLU, request.request, requests.Ruling("a mistake"))
+    decisions.revoke(scotland, OLU, request.request, decisions.Ruling("a mistake"))
     assert hub.refused("scotland", MessageKind.KEYS, answers=answers) == request.request
 
 

@@ -24,7 +24,7 @@ from federation.composition import build_node
 from federation.identity.principal import NodeRole, Principal
 from federation.release.files import ReleaseStore, StorageFull
 from federation.runs import workers
-from federation.service import requests, runs
+from federation.service import decisions, requests, runs
 from federation.service.questions import Ask
 from federation.state.models import Release
 from tests.support.node import (
@@ -242,8 +242,8 @@ def test_an_approval_that_ends_while_its_run_goes_releases_nothing(
     with served(tmp_path) as node:
         request = node.session("pat").request(CUSTODIAN_SQL, purpose=PURPOSE, agreement="planning")
         until = datetime.now(UTC) + timedelta(seconds=2)
-        ruling = requests.Ruling("fine", request.plan_digest, until)
-        requests.approve(node.node, OLU, request.id, ruling)
+        ruling = decisions.Ruling("fine", request.plan_digest, until)
+        decisions.approve(node.node, OLU, request.id, ruling)
         with pytest.raises(RunFailed) as caught:
             request.wait(progress=False)
         assert caught.value.code == "request_not_usable"

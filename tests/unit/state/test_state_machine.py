@@ -15,13 +15,14 @@ from sqlalchemy import select
 
 from federation.audit.chain import head, verify_chain
 from federation.audit.events import AuditAction
-from federation.state import releases, requests, runs
+from federation.state import asking, deciding, releases, requests, runs
 from federation.state.authority import Officer
 from federation.state.database import Database
+from federation.state.deciding import Verdict
 from federation.state.errors import StateError
-from federation.state.lifecycle import RequestState, RunState
+from federation.state.lifecycle import GRANTED, RunState
 from federation.state.models import Outcome, Release, Request, Run
-from federation.state.requests import Verdict
+from federation.state.quorum import Quorum
 from federation.state.steps import Lease
 from tests.support.state import (
     ANN,
@@ -34,12 +35,18 @@ from tests.support.state import (
     claim,
     event,
     new_release,
+    new_request,
     queued,
     submitted,
 )
 from tests.support.thorough import share
 
-VERBS = ["approve", "approve", "approve", "refuse", "revoke", "supersede"]
+ABE = Officer("abe", "dfe", is_custodian=True)
+LATER = NOW + timedelta(days=90)
+ONE = {"learners": Quorum("dfe")}
+BOTH = {"learners": Quorum("dfe"), "pay": Quorum("ons")}
+TOGETHER = {"learners": Quorum("dfe", frozenset({"ons"}), persons=2, organisations=2)}
+VERBS = [*["approve"] * 4, "condition", "return", "refuse", "suspend", "resume", "revoke", "supersede"]
 
 
 class Service(RuleBasedStateMachine):
@@ -77,25 +84,55 @@ class Service(RuleBasedStateMachine):
     def begin_a_run(self) -> Lease:
         return self.attempt(lambda s: claim(s, queued(s)))
 
-    @rule(target=asked, custodians=st.sampled_from([{"learners": "dfe"}, {"learners": "dfe", "pay": "ons"}]))
-    def submit(self, custodians: dict[str, str]) -> str:
-        return self.attempt(lambda s: submitted(s, custodians=custodians).id)
+    @rule(target=asked, quorums=st.sampled_from([ONE, BOTH, TOGETHER]))
+    def submit(self, quorums: dict[str, Quorum]) -> str:
+        return self.attempt(lambda s: submitted(s, quorums=quorums).id)
 
-    @rule(request=asked, officer=st.sampled_from([ANN, OLU]), verb=st.sampled_from(VERBS))
+    @rule(request=asked, verb=st.sampled_from(["submit", "appeal", "accept", "withdraw"]))
+    def requester_acts(self, request: str, verb: str) -> None:
+        match verb:
+            case "submit":
+                again = new_request(id=request)
+                happening = event(AuditAction.REQUEST_SUBMITTED, request)
+                self.attempt(lambda s: asking.submit(s, again, self.now, happening))
+            case "appeal":
+                happening = event(AuditAction.REQUEST_APPEALED, request)
+                self.attempt(lambda s: asking.appeal(s, request, "bob", "", LATER, self.now, happening))
+            case "accept":
+                happening = event(AuditAction.REQUEST_ACCEPTED, request)
+                self.attempt(lambda s: asking.accept(s, request, "bob", self.now, happening))
+            case "withdraw":
+                happening = event(AuditAction.REQUEST_WITHDRAWN, request)
+                self.attempt(lambda s: asking.withdraw(s, request, "bob", self.now, happening))
+
+    @rule(request=asked, officer=st.sampled_from([ANN, OLU, ABE]), verb=st.sampled_from(VERBS))
     def decide(self, request: str, officer: Officer, verb: str) -> None:
         verdict = Verdict(officer, "", PLAN)
         match verb:
             case "approve":
                 self.attempt(lambda s: approve(s, request, officer))
+            case "condition":
+                bound = Verdict(officer, "", PLAN, conditions="show it to nobody", maximum_runs=1)
+                happening = event(AuditAction.REQUEST_APPROVED, request)
+                self.attempt(lambda s: deciding.approve(s, request, bound, self.now, happening))
+            case "return":
+                happening = event(AuditAction.REQUEST_RETURNED, request)
+                self.attempt(lambda s: deciding.send_back(s, request, verdict, LATER, self.now, happening))
+            case "suspend":
+                happening = event(AuditAction.REQUEST_SUSPENDED, request)
+                self.attempt(lambda s: deciding.suspend(s, request, verdict, self.now, happening))
+            case "resume":
+                happening = event(AuditAction.REQUEST_RESUMED, request)
+                self.attempt(lambda s: deciding.resume(s, request, verdict, self.now, happening))
             case "refuse":
                 happening = event(AuditAction.REQUEST_REFUSED, request)
-                self.attempt(lambda s: requests.refuse(s, request, verdict, self.now, happening))
+                self.attempt(lambda s: deciding.refuse(s, request, verdict, self.now, happening))
             case "revoke":
                 happening = event(AuditAction.REQUEST_REVOKED, request)
-                self.attempt(lambda s: requests.revoke(s, request, verdict, self.now, happening))
+                self.attempt(lambda s: deciding.revoke(s, request, verdict, self.now, happening))
             case "supersede":
                 happening = event(AuditAction.REQUEST_SUPERSEDED, request)
-                self.attempt(lambda s: requests.supersede(s, request, happening))
+                self.attempt(lambda s: deciding.supersede(s, request, happening))
 
     @rule(target=waiting, request=asked)
     def queue(self, request: str) -> object:
@@ -145,15 +182,34 @@ class Service(RuleBasedStateMachine):
             assert head(session).sequence == self.recorded
 
     @invariant()
-    def what_was_approved_was_approved_by_every_custodian(self) -> None:
+    def what_was_approved_was_approved_by_everybody_who_has_to(self) -> None:
         with self.database.read() as session:
             for request in session.scalars(select(Request)):
-                approved = {
-                    d.dataset for d in requests.decisions(session, request.id) if d.outcome is Outcome.APPROVE
-                }
+                made = requests.decisions(session, request.id)
                 ran = runs.list_runs(session, request_id=request.id)
-                if request.state is RequestState.APPROVED or ran:
-                    assert approved == set(request.custodians)
+                if request.state in GRANTED or ran:
+                    for dataset, quorum in request.quorums.items():
+                        given = [d for d in made if d.outcome is Outcome.APPROVE and d.dataset == dataset]
+                        assert len({d.decided_by for d in given}) == len(given) >= quorum.persons
+                        assert len({d.custodian for d in given}) >= quorum.organisations
+                if ran and any(d.conditions for d in made):
+                    assert any(d.outcome is Outcome.ACCEPT for d in made)
+
+    @invariant()
+    def no_more_is_released_than_was_approved(self) -> None:
+        with self.database.read() as session:
+            for request in session.scalars(select(Request)):
+                limit = requests.maximum_runs(request, requests.decisions(session, request.id))
+                assert limit is None or releases.count_releases(session, request.id) <= limit
+
+    @invariant()
+    def each_version_and_each_step_is_there_once(self) -> None:
+        with self.database.read() as session:
+            for request in session.scalars(select(Request)):
+                kept = [each.version for each in requests.versions(session, request.id)]
+                assert kept == list(range(1, request.version + 1))
+                steps = [(d.revision, d.dataset) for d in requests.decisions(session, request.id)]
+                assert len(set(steps)) == len(steps)
 
     @invariant()
     def a_run_is_done_exactly_if_it_has_a_release(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -12,15 +13,20 @@ from catalogue.models import StandingRule
 from federation.state.authority import DenialReason, MayDecide, MayNotDecide, Officer, may_decide
 from federation.state.lifecycle import (
     COMPUTED_STATES,
+    GRANTED,
     REQUEST_TRANSITIONS,
     RUN_TRANSITIONS,
+    RUNNABLE,
+    UNDECIDED,
     Action,
     RequestState,
     Role,
     RunState,
     When,
     request_transition,
+    stored_as,
 )
+from federation.state.quorum import Quorum
 from federation.state.standing import covering_rules
 from federation.state.validity import Bound, Ground, Unusable, Usable, check_use, day_bound
 
@@ -32,9 +38,11 @@ def test_every_state_is_reached_and_the_final_ones_are_final() -> None:
     assert reached == set(RequestState)
     left = {row.source for row in REQUEST_TRANSITIONS}
     assert set(RequestState) - left == {
-        RequestState.REFUSED,
+        RequestState.WITHDRAWN,
+        RequestState.LAPSED,
         RequestState.REVOKED,
         RequestState.EXPIRED,
+        RequestState.EXHAUSTED,
         RequestState.SUPERSEDED,
     }
     assert {row.target for row in RUN_TRANSITIONS} == set(RunState)
@@ -62,15 +70,29 @@ def test_only_a_custodian_or_a_rule_of_theirs_approves_and_time_only_ends() -> N
     assert {row.role for row in REQUEST_TRANSITIONS if row.target is RequestState.APPROVED} == {
         Role.CUSTODIAN,
         Role.STANDING_RULE,
+        Role.STANDARD_QUERY,
         Role.NODE,
     }
     by_time = [row for row in REQUEST_TRANSITIONS if row.role is Role.CLOCK]
-    assert {row.target for row in by_time} == COMPUTED_STATES
+    assert {row.target for row in by_time} == COMPUTED_STATES - {RequestState.EXHAUSTED}
+
+
+def test_what_is_in_use_was_approved_and_only_the_requester_takes_it_into_use() -> None:
+    to_active = [row for row in REQUEST_TRANSITIONS if row.target is RequestState.ACTIVE]
+    assert {(row.source, row.role) for row in to_active} == {(RequestState.APPROVED, Role.REQUESTER)}
+    assert {row.source for row in REQUEST_TRANSITIONS if row.target is RequestState.SUSPENDED} == set(GRANTED)
 
 
 @given(st.sampled_from(list(RequestState)), st.sampled_from(list(Action)))
-def test_a_requester_can_do_nothing_but_submit(state: RequestState, action: Action) -> None:
-    assert request_transition(state, action, Role.REQUESTER) is None
+def test_a_requester_approves_nothing(state: RequestState, action: Action) -> None:
+    row = request_transition(state, action, Role.REQUESTER)
+    assert row is None or row.target not in GRANTED or row.source in GRANTED
+
+
+def test_what_is_computed_is_sought_among_what_is_stored() -> None:
+    assert stored_as(RequestState.EXPIRED) == set(GRANTED)
+    assert stored_as(RequestState.LAPSED) == {*UNDECIDED, RequestState.RETURNED}
+    assert stored_as(RequestState.REFUSED) == {RequestState.REFUSED}
 
 
 @pytest.mark.parametrize(
@@ -84,19 +106,54 @@ def test_a_requester_can_do_nothing_but_submit(state: RequestState, action: Acti
     ],
 )
 def test_who_may_decide(officer: Officer, expected: MayDecide | MayNotDecide) -> None:
-    custodians = {"providers": "dfe", "learners": "dfe", "pay": "ons"}
-    assert may_decide(officer, "bob", custodians) == expected
+    quorums = {"providers": Quorum("dfe"), "learners": Quorum("dfe"), "pay": Quorum("ons")}
+    assert may_decide(officer, "bob", quorums) == expected
+
+
+def test_who_refused_does_not_decide_on_the_appeal_and_bodies_beside_the_custodian_decide_too() -> None:
+    quorums = {"pay": Quorum("ons", frozenset({"dfe"}), persons=2, organisations=2)}
+    ann = Officer("ann", "dfe", is_custodian=True)
+    assert may_decide(ann, "bob", quorums) == MayDecide(("pay",))
+    assert may_decide(ann, "bob", quorums, {"ann"}) == MayNotDecide(DenialReason.REFUSED_BEFORE)
+    assert may_decide(ann, "bob", quorums, {"abe"}) == MayDecide(("pay",))
+
+
+@pytest.mark.parametrize(
+    ("approvals", "reached"),
+    [
+        ([], False),
+        ([("ons", "olu")], False),
+        ([("ons", "olu"), ("ons", "oma")], False),
+        ([("ons", "olu"), ("ons", "olu")], False),
+        ([("dfe", "ann"), ("dfe", "abe")], False),
+        ([("ons", "olu"), ("gmca", "gus")], False),
+        ([("ons", "olu"), ("dfe", "olu")], False),
+        ([("ons", "olu"), ("dfe", "ann")], True),
+    ],
+)
+def test_a_quorum_is_of_persons_and_of_organisations(approvals: list[tuple[str, str]], reached: bool) -> None:
+    assert Quorum("ons", frozenset({"dfe"}), persons=2, organisations=2).reached(approvals) is reached
 
 
 @given(st.text(), st.booleans(), st.dictionaries(st.text(), st.sampled_from(["dfe", "ons"])))
 def test_nobody_decides_on_their_own_request(
     subject: str, custodian: bool, custodians: dict[str, str]
 ) -> None:
-    assert isinstance(may_decide(Officer(subject, "dfe", custodian), subject, custodians), MayNotDecide)
+    quorums = {name: Quorum(body) for name, body in custodians.items()}
+    assert isinstance(may_decide(Officer(subject, "dfe", custodian), subject, quorums), MayNotDecide)
 
 
-def use(state: RequestState = RequestState.APPROVED, digest: str = "d", *bounds: Bound) -> Usable | Unusable:
-    return check_use(state, approved_digest="d", plan_digest=digest, bounds=bounds, now=NOW)
+def use(
+    state: RequestState = RequestState.APPROVED, digest: str = "d", *bounds: Bound, **terms: Any
+) -> Usable | Unusable:
+    given = {"accepted": True, "releases": 0, "maximum_runs": None} | terms
+    return check_use(state, approved_digest="d", plan_digest=digest, bounds=bounds, now=NOW, **given)
+
+
+def test_conditions_come_first_and_runs_are_counted() -> None:
+    assert use(accepted=False) == Unusable(RequestState.APPROVED)
+    assert use(RequestState.ACTIVE, releases=1, maximum_runs=2) == Usable(None)
+    assert use(RequestState.ACTIVE, releases=2, maximum_runs=2) == Unusable(RequestState.EXHAUSTED)
 
 
 def test_validity_is_the_minimum_of_what_it_rests_on() -> None:
@@ -122,7 +179,7 @@ def test_the_last_day_counts() -> None:
 
 def test_another_plan_is_superseded_and_other_states_stay_what_they_are() -> None:
     assert use(RequestState.APPROVED, "other") == Unusable(RequestState.SUPERSEDED)
-    for state in set(RequestState) - {RequestState.APPROVED}:
+    for state in set(RequestState) - set(RUNNABLE):
         assert use(state) == Unusable(state)
 
 

@@ -9,8 +9,9 @@ from sqlalchemy.orm import Session
 
 from federation.audit.chain import events, head, verify_chain
 from federation.audit.events import AuditAction
-from federation.state import releases, requests, runs
+from federation.state import deciding, releases, runs
 from federation.state.database import Database
+from federation.state.deciding import Verdict
 from federation.state.errors import (
     AlreadyReleased,
     LeaseLost,
@@ -22,7 +23,6 @@ from federation.state.errors import (
 from federation.state.lifecycle import RunState
 from federation.state.models import Release
 from federation.state.releases import CellQueryRecord
-from federation.state.requests import Verdict
 from federation.state.runs import Fate, LeaseStatus
 from federation.state.steps import Lease
 from tests.support.state import (
@@ -214,7 +214,7 @@ def test_nothing_is_released_under_an_approval_that_was_revoked_meanwhile(databa
         request_id = approve(session, submitted(session).id).id
         lease = claim(session, queued(session, request_id))
         happening = event(AuditAction.REQUEST_REVOKED, request_id)
-        requests.revoke(session, request_id, Verdict(ANN, "stop", PLAN), NOW, happening)
+        deciding.revoke(session, request_id, Verdict(ANN, "stop", PLAN), NOW, happening)
     with pytest.raises(NotReleasable), database.write() as session:
         finish(session, lease, cell_query())
     with database.read() as session:

@@ -1,0 +1,88 @@
+"""A request and its decisions as people and programs see them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from catalogue.purposes import PurposeMatch, match_purpose
+from federation.service.node import Node
+from federation.service.use import use_of, waiting_for
+from federation.service.views import DecisionView, RequestView, VersionView
+from federation.state import releases
+from federation.state import requests as store
+from federation.state.lifecycle import UNDECIDED, lapses
+from federation.state.models import Decision, Request
+
+
+def request_view(node: Node, session: Session, request: Request, now: datetime) -> RequestView:
+    """The request as it stands at ``now``."""
+    decisions = store.decisions(session, request.id)
+    released = releases.count_releases(session, request.id)
+    use = use_of(node.catalogue, request, decisions, request.plan_digest, released, now)
+    limit = store.maximum_runs(request, decisions)
+    return RequestView(
+        request=request.id,
+        state=use.state,
+        usable=use.usable,
+        reason=use.reason,
+        valid_until=use.until,
+        requester=request.requester,
+        body=request.body,
+        agreement=request.agreement,
+        purpose=request.purpose,
+        purpose_answer=str(_purpose(node, request)),
+        sql=request.sql,
+        question=request.question,
+        plan_digest=request.plan_digest,
+        datasets=request.custodians,
+        parameters=dict(request.parameter_domain),
+        jointly_with=list(request.jointly_with),
+        version=request.version,
+        supersedes=request.supersedes,
+        waiting_for=waiting_for(request, decisions) if use.state in UNDECIDED else [],
+        lapses_at=request.lapses_at if lapses(use.state) else None,
+        runs_left=None if limit is None else max(0, limit - released),
+        decisions=[_decision_view(decision) for decision in decisions],
+        created_at=request.created_at,
+    )
+
+
+def version_views(session: Session, request: Request) -> list[VersionView]:
+    """Every version that was submitted, the first one first."""
+    return [
+        VersionView(
+            version=each.version,
+            agreement=each.agreement,
+            purpose=each.purpose,
+            sql=each.sql,
+            question=each.question,
+            parameters=dict(each.parameter_domain),
+            plan_digest=each.plan_digest,
+            submitted_at=each.submitted_at,
+        )
+        for each in store.versions(session, request.id)
+    ]
+
+
+def _purpose(node: Node, request: Request) -> PurposeMatch:
+    agreement = node.catalogue.agreements.get(request.agreement)
+    return PurposeMatch.NOT_PERMITTED if agreement is None else match_purpose(agreement, request.purpose)
+
+
+def _decision_view(decision: Decision) -> DecisionView:
+    return DecisionView(
+        dataset=decision.dataset,
+        custodian=decision.custodian,
+        outcome=str(decision.outcome),
+        kind=str(decision.kind),
+        decided_by=decision.decided_by,
+        reason=decision.reason,
+        code=None if decision.code is None else str(decision.code),
+        conditions=decision.conditions,
+        maximum_runs=decision.maximum_runs,
+        version=decision.version,
+        decided_at=decision.decided_at,
+        valid_until=decision.valid_until,
+    )
