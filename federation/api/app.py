@@ -24,6 +24,7 @@ from federation.api import (
     release_routes,
     request_routes,
     run_routes,
+    standard_query_routes,
 )
 from federation.api.docs_page import docs_page
 from federation.api.headers import DefaultHeaders
@@ -89,6 +90,7 @@ def create_app(node: Node) -> FastAPI:
     problems.install(app)
     for module in (
         catalogue_routes,
+        standard_query_routes,
         request_routes,
         decision_routes,
         run_routes,

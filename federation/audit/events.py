@@ -93,6 +93,7 @@ class Detail(StrEnum):
     SEQUENCE = "sequence"
     SESSION = "session"
     SNAPSHOTS = "snapshots"
+    STANDARD_QUERY = "standard_query"
     STANDING_RULES = "standing_rules"
     TABLE_DIGEST = "table_digest"
     VALID_UNTIL = "valid_until"

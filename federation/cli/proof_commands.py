@@ -262,7 +262,8 @@ def _show_verified(found: VerifiedStatement) -> None:
 
 
 def _decision(decision: Mapping[str, Any]) -> str:
-    by = "standing rule " if decision["kind"] == "standing_rule" else ""
+    in_advance = decision["kind"] in ("standing_rule", "standard_query")
+    by = f"{decision['kind'].replace('_', ' ')} " if in_advance else ""
     day = decision["decided_at"][:10]
     return (
         f"{decision['dataset']}: decided by {by}{decision['decided_by']} for {decision['custodian']}, {day}"

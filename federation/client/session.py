@@ -90,7 +90,17 @@ class Session:
         found: list[Mapping[str, Any]] = self._transport.get("/v1/catalogue/agreements")["agreements"]
         return found
 
+    def standard_queries(self) -> list[Mapping[str, Any]]:
+        """The queries that custodians published for your body, with every value of their parameters."""
+        found: list[Mapping[str, Any]] = self._transport.get("/v1/standard-queries")["queries"]
+        return found
+
     # asking
+
+    def ask(self, query: str) -> Request:
+        """A request for a standard query, which nobody has to decide on: run it with values for its parameters."""
+        path = f"/v1/standard-queries/{query}/requests"
+        return Request(self._transport, self._transport.post(path, None, key=uuid.uuid4().hex))
 
     def check(
         self,
