@@ -56,6 +56,7 @@ class AuditAction(StrEnum):
     RELEASE_FETCHED = "release.fetched"
     JOINT_KEYS_GIVEN = "joint.keys_given"
     JOINT_VALUES_GIVEN = "joint.values_given"
+    AUDIT_EXPORTED = "audit.exported"
     CHECKPOINT_SIGNED = "checkpoint.signed"
     MESSAGE_SENT = "message.sent"
     MESSAGE_RECEIVED = "message.received"

@@ -262,6 +262,10 @@ class Session:
         """Whether the audit chain is whole, also since ``checkpoint`` where one is given."""
         return self._transport.post("/v1/audit/verification", {"checkpoint": checkpoint})
 
+    def audit_export(self) -> bytes:
+        """The whole audit trail as JSON lines, to be kept and verified elsewhere."""
+        return self._transport.send("GET", "/v1/audit/export").content
+
     def audit_checkpoint(self) -> Mapping[str, Any]:
         """The head of the audit chain, signed, to keep elsewhere."""
         return self._transport.post("/v1/audit/checkpoints", {})
