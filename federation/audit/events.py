@@ -54,6 +54,7 @@ class AuditAction(StrEnum):
     FRAGMENT_STARTED = "fragment.started"
     RELEASE_ISSUED = "release.issued"
     RELEASE_FETCHED = "release.fetched"
+    RELEASE_RECALLED = "release.recalled"
     JOINT_KEYS_GIVEN = "joint.keys_given"
     JOINT_VALUES_GIVEN = "joint.values_given"
     AUDIT_EXPORTED = "audit.exported"

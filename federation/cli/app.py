@@ -7,9 +7,11 @@ import typer
 from federation.cli import (
     catalogue_commands,
     keeper_commands,
+    key_commands,
     peer_commands,
     proof_commands,
     query_commands,
+    release_commands,
     request_commands,
     review_commands,
     source_commands,
@@ -48,8 +50,10 @@ for commands in (
     query_commands,
     request_commands,
     review_commands,
+    release_commands,
     proof_commands,
     keeper_commands,
+    key_commands,
     peer_commands,
     source_commands,
 ):

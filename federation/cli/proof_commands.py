@@ -212,7 +212,8 @@ def verify(
 ) -> None:
     """Check that an answer is what the node signed, digit for digit, and say what it stands for.
 
-    A file needs no login: the node's public keys are enough. Exit code 1 if anything was changed.
+    A file needs no login: the node's public keys are enough. Without --keys the node is also asked whether the
+    release was recalled. Exit code 1 if it was, or if anything was changed.
     """
     try:
         if what.startswith("rel_") and not Path(what).exists():
@@ -225,10 +226,17 @@ def verify(
             output.print_json({"valid": False, "fault": str(error.fault), "message": str(error)})
             raise Stop(ExitCode.REFUSED) from None
         raise stop(f"Not verified: {error}.", remedy=f"code: {error.fault}") from None
+    recalled = _recalled(url, found) if keys is None else None
     if as_json:
-        output.print_json({"valid": True, "key": found.kid, "statement": found.payload})
+        shown = {"valid": True, "key": found.kid, "recalled": recalled, "statement": found.payload}
+        output.print_json(shown)
     else:
         _show_verified(found)
+        if recalled is not None:
+            day, body = recalled["recalled_at"][:10], recalled["body"]
+            output.say(f"But it was recalled by {body} on {day}: {recalled['reason']}", "bold red")
+    if recalled is not None:
+        raise Stop(ExitCode.REFUSED)
 
 
 def keys(url: Url = DEFAULT_URL) -> None:
@@ -237,10 +245,21 @@ def keys(url: Url = DEFAULT_URL) -> None:
 
 
 def _public_keys(url: str) -> Mapping[str, Any]:
+    return _public(url, "/v1/keys")
+
+
+def _recalled(url: str, found: VerifiedStatement) -> Mapping[str, Any] | None:
+    """What stands in the place of the release, if its node recalled it."""
+    recalls = _public(url, "/v1/recalls", release=str(found.payload.get("release", "")))["recalls"]
+    return next(iter(recalls), None)
+
+
+def _public(url: str, path: str, **query: str) -> dict[str, Any]:
+    """What a node tells anybody."""
     http = httpx.Client(base_url=checked_url(url), timeout=httpx.Timeout(60.0, connect=5.0))
     transport = Transport(http, None)
     try:
-        return transport.get("/v1/keys")
+        return transport.get(path, **query)
     finally:
         transport.close()
 

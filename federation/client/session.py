@@ -187,6 +187,16 @@ class Session:
         """The signed statement that goes with a release, for formats that it does not travel in."""
         return self._transport.send("GET", f"/v1/releases/{release}/statement").text
 
+    def crate(self, release: str) -> bytes:
+        """A release as a Five Safes RO-Crate, a ZIP archive."""
+        return self._transport.send("GET", f"/v1/releases/{release}/crate").content
+
+    def recalls(self, release: str = "") -> list[Mapping[str, Any]]:
+        """What was recalled, newest first; of one release where it is named."""
+        options = {"release": release} if release else {}
+        found: list[Mapping[str, Any]] = self._transport.get("/v1/recalls", **options)["recalls"]
+        return found
+
     def keys(self) -> Mapping[str, Any]:
         """The node's public keys, a JWK Set."""
         return self._transport.get("/v1/keys")
@@ -243,6 +253,11 @@ class Session:
     def revoke(self, request: str, *, reason: str) -> Request:
         """Take an approval back for good."""
         return self._decide(request, "revoke", {"reason": reason})
+
+    def recall(self, release: str, *, reason: str) -> Mapping[str, Any]:
+        """Take a wrong release of your body's data back, for good."""
+        path = f"/v1/releases/{release}/recall"
+        return self._transport.post(path, {"reason": reason}, key=uuid.uuid4().hex)
 
     def _decide(self, request: str, act: str, body: Mapping[str, Any]) -> Request:
         path = f"/v1/requests/{request}/{act}"

@@ -256,6 +256,18 @@ class Release(Base):
     created_at: Mapped[datetime]
 
 
+class Recall(Base):
+    """A release that its custodian took back as wrong: what stays in its place. Append-only."""
+
+    __tablename__ = "recalls"
+
+    release_id: Mapped[str] = mapped_column(ForeignKey("releases.id"), primary_key=True)
+    reason: Mapped[str] = mapped_column(Text)
+    recalled_by: Mapped[str] = mapped_column(Subject)
+    body: Mapped[str] = mapped_column(Name)
+    recalled_at: Mapped[datetime]
+
+
 class LedgerEntry(Base):
     """One cell query of a release: what of which population became known to whom. Append-only.
 
