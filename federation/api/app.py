@@ -17,9 +17,11 @@ from fastapi.responses import HTMLResponse
 from federation.api import (
     audit_routes,
     catalogue_routes,
+    comment_routes,
     decision_routes,
     federation_routes,
     node_routes,
+    notice_routes,
     problems,
     recall_routes,
     release_routes,
@@ -32,8 +34,10 @@ from federation.api.headers import DefaultHeaders
 from federation.api.limits import BodyGuard, RateLimiter
 from federation.api.metrics import Metrics, MetricsMiddleware
 from federation.identity.builtin import NOTICE
+from federation.notices.sender import Sender
 from federation.runs.workers import Workers
 from federation.service.node import Node
+from federation.service.notices import remind
 
 DESCRIPTION = """Approved aggregate queries on data that stays where it is held.
 
@@ -67,11 +71,14 @@ def create_app(node: Node) -> FastAPI:
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         workers = Workers(node)
         workers.start()
+        sender = Sender(node.database, node.mailer, partial(remind, node), node.clock)
+        sender.start()
         node.wire.start()
         try:
             yield
         finally:
             await anyio.to_thread.run_sync(node.wire.stop)
+            await anyio.to_thread.run_sync(sender.stop)
             await anyio.to_thread.run_sync(workers.stop)
 
     notice = f"\n\n{NOTICE}" if node.token_issuer is not None else ""
@@ -98,6 +105,8 @@ def create_app(node: Node) -> FastAPI:
         run_routes,
         release_routes,
         recall_routes,
+        comment_routes,
+        notice_routes,
         audit_routes,
         node_routes,
         federation_routes,

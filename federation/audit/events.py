@@ -57,6 +57,8 @@ class AuditAction(StrEnum):
     RELEASE_RECALLED = "release.recalled"
     JOINT_KEYS_GIVEN = "joint.keys_given"
     JOINT_VALUES_GIVEN = "joint.values_given"
+    COMMENT_ADDED = "comment.added"
+    CONTACT_CHANGED = "contact.changed"
     AUDIT_EXPORTED = "audit.exported"
     CHECKPOINT_SIGNED = "checkpoint.signed"
     MESSAGE_SENT = "message.sent"

@@ -15,6 +15,7 @@ from federation.cli import (
     request_commands,
     review_commands,
     source_commands,
+    talk_commands,
 )
 from federation.cli.exits import ExitCode
 
@@ -51,6 +52,7 @@ for commands in (
     request_commands,
     review_commands,
     release_commands,
+    talk_commands,
     proof_commands,
     keeper_commands,
     key_commands,

@@ -263,6 +263,27 @@ class Session:
         path = f"/v1/requests/{request}/{act}"
         return Request(self._transport, self._transport.post(path, body, key=uuid.uuid4().hex))
 
+    # talking
+
+    def comments(self, kind: str, subject: str) -> list[Mapping[str, Any]]:
+        """What was said about a ``request``, a ``dataset`` or a ``release``, in order."""
+        found: list[Mapping[str, Any]] = self._transport.get(f"/v1/comments/{kind}/{subject}")["comments"]
+        return found
+
+    def comment(self, kind: str, subject: str, text: str) -> Mapping[str, Any]:
+        """Say something about it. It stays; who is concerned is told that there is something."""
+        path = f"/v1/comments/{kind}/{subject}"
+        return self._transport.post(path, {"text": text}, key=uuid.uuid4().hex)
+
+    def notices(self, limit: int = 100) -> list[Mapping[str, Any]]:
+        """What you were told, newest first."""
+        found: list[Mapping[str, Any]] = self._transport.get("/v1/notices", limit=limit)["notices"]
+        return found
+
+    def subscribe(self, email: str | None = None) -> Mapping[str, Any]:
+        """Be told from now on, in a feed whose address is shown this once, and by e-mail with an address."""
+        return self._transport.put("/v1/notices/subscription", {"email": email})
+
     # accounting for the node, for auditors
 
     def audit_events(self, after: int = 0, limit: int = 100, subject: str = "") -> list[Mapping[str, Any]]:

@@ -11,6 +11,7 @@ from federation.holders.joint import JointHolder
 from federation.holders.routing import RoutingHolder
 from federation.identity.builtin import BuiltinIdentity
 from federation.identity.principal import Authenticator
+from federation.notices.mail import Mailer
 from federation.release.files import ReleaseStore
 from federation.release.keys import SigningKey
 from federation.runs.answering import Answering
@@ -27,8 +28,8 @@ Clock = Callable[[], datetime]
 @dataclass(frozen=True)
 class Node:
     """``clock`` gives the time with its zone; ``token_issuer`` is there with the built-in identity alone;
-    ``wire`` is how it speaks with other nodes; ``render`` gives the SQL that a fragment's source would be sent;
-    ``close`` lets go of sources, processes, database and lock, in this order."""
+    ``wire`` is how it speaks with other nodes; ``mailer`` sends e-mail, where it does; ``render`` gives the SQL that
+    a fragment's source would be sent; ``close`` lets go of sources, processes, database and lock, in this order."""
 
     settings: Settings
     catalogue: Catalogue
@@ -43,6 +44,7 @@ class Node:
     authenticator: Authenticator
     token_issuer: BuiltinIdentity | None
     wire: Wire
+    mailer: Mailer | None
     clock: Clock
     render: Callable[[CellQuery], tuple[str, ...]]
     close: Callable[[], None]

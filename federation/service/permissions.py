@@ -19,6 +19,7 @@ class Act(StrEnum):
     REQUEST = "ask for a query to be approved"
     RUN = "run an approved request"
     DECIDE = "decide on requests"
+    COMMENT = "comment"
     SEE_ALL = "see the requests of every body"
     READ_AUDIT = "read the audit trail"
 
@@ -37,6 +38,7 @@ PERMISSIONS: Mapping[Act, frozenset[NodeRole]] = {
     Act.REQUEST: frozenset({_P, _A}),
     Act.RUN: frozenset({_P, _A}),
     Act.DECIDE: frozenset({_C}),
+    Act.COMMENT: frozenset({_P, _A, _C}),
     Act.SEE_ALL: frozenset({_U, _M}),
     Act.READ_AUDIT: frozenset({_U, _M}),
 }

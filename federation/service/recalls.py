@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from federation.audit.events import AuditAction, AuditEvent, Detail, text_digest
 from federation.identity.principal import Principal
+from federation.notices.events import tell_of_recall
 from federation.service.errors import ServiceCode, ServiceError
 from federation.service.node import Node
 from federation.service.once import Once, act
@@ -18,6 +19,7 @@ from federation.state import recalls as store
 from federation.state.authority import Officer
 from federation.state.models import Recall
 from federation.state.releases import get_release
+from federation.state.requests import get_request
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,9 @@ def recall(
 
     def do(session: Session) -> RecallView:
         event = AuditEvent(principal.subject, AuditAction.RELEASE_RECALLED, release_id, now, details)
-        return _view(session, store.recall(session, release_id, officer, reason, now, event))
+        made = store.recall(session, release_id, officer, reason, now, event)
+        tell_of_recall(session, release_id, get_request(session, release.request), now)
+        return _view(session, made)
 
     return act(node.database, once, RecallView, now, do)
 

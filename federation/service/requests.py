@@ -166,7 +166,7 @@ def _submit(
             request = deciding.approve_by_standard_query(
                 session, new.id, standard, ready.standard, now, event
             )
-        follow(session, request, principal.subject, now)
+        follow(session, request, AuditAction.REQUEST_SUBMITTED, principal.subject, now)
         return request_view(node, session, request, now)
 
     return act(node.database, once, RequestView, now, do)
@@ -342,7 +342,7 @@ def _own(
         about = details | {Detail.BODY: request.body, Detail.PLAN_DIGEST: request.plan_digest}
         event = AuditEvent(principal.subject, action, request_id, now, about)
         request = step(session, event)
-        follow(session, request, principal.subject, now)
+        follow(session, request, action, principal.subject, now)
         return request_view(node, session, request, now)
 
     return act(node.database, once, RequestView, now, do)

@@ -30,6 +30,8 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "Persons": settings.Person,
     "Programs": settings.Program,
     "Limits": settings.LimitSettings,
+    "Notices": settings.NoticeSettings,
+    "E-mail": settings.SmtpSettings,
     "Federation": settings.FederationSettings,
     "Peers": settings.PeerSettings,
     "Dataset": models.Dataset,
