@@ -23,6 +23,7 @@ from catalogue.models import (
     Profile,
     Relationship,
     Role,
+    StandardQuery,
     StandingRule,
     Variable,
 )
@@ -144,6 +145,7 @@ class Catalogue:
     agreements: Mapping[str, Agreement]
     areas: Mapping[str, CustomArea] = field(default_factory=dict)
     standing_rules: Mapping[str, StandingRule] = field(default_factory=dict)
+    standard_queries: Mapping[str, StandardQuery] = field(default_factory=dict)
     version: str = ""
 
     @cached_property

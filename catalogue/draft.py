@@ -18,6 +18,7 @@ from catalogue.models import (
     CustomArea,
     Dataset,
     Profile,
+    StandardQuery,
     StandingRule,
     Variable,
 )
@@ -34,6 +35,7 @@ class Kind(StrEnum):
     AGREEMENT = "agreements"
     AREA = "areas"
     RULE = "rules"
+    QUERY = "queries"
 
     @property
     def model(self) -> type[BaseModel]:
@@ -53,6 +55,7 @@ _MODELS: Mapping[Kind, tuple[type[BaseModel], str]] = {
     Kind.AGREEMENT: (Agreement, "agreement"),
     Kind.AREA: (CustomArea, "area"),
     Kind.RULE: (StandingRule, "rule"),
+    Kind.QUERY: (StandardQuery, "query"),
 }
 
 
@@ -68,11 +71,16 @@ class Draft:
     agreements: dict[str, Sourced[Agreement]] = field(default_factory=dict)
     areas: dict[str, Sourced[CustomArea]] = field(default_factory=dict)
     rules: dict[str, Sourced[StandingRule]] = field(default_factory=dict)
+    queries: dict[str, Sourced[StandardQuery]] = field(default_factory=dict)
     declared: dict[Kind, set[str]] = field(default_factory=lambda: {kind: set() for kind in Kind})
     sources: dict[Kind, list[Source]] = field(default_factory=lambda: {kind: [] for kind in Kind})
 
     def add(self, kind: Kind, name: str, sourced: Sourced[Any]) -> None:
         getattr(self, kind.value)[name] = sourced
+
+    @property
+    def declared_bodies(self) -> set[str]:
+        return self.declared[Kind.BODY]
 
     def codelist(self, name: str | None) -> CodeList | None:
         """A code list that is there and sound."""

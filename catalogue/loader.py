@@ -3,7 +3,7 @@
 ::
 
     codelists/*.yaml (+ .csv)   datasets/*.yaml   profiles/*.yaml   bodies/*.yaml
-    agreements/*.yaml           areas/*.yaml      rules/*.yaml
+    agreements/*.yaml           areas/*.yaml      rules/*.yaml      queries/*.yaml
 
 A file holds one document or a list of them. ``node.yaml`` and other folders belong to the service.
 """
@@ -164,7 +164,15 @@ def _read_document(
 def _bind(draft: Draft) -> Catalogue:
     codelists = _documents(draft.codelists)
     areas = list(_documents(draft.areas).values())
-    others = (draft.datasets, draft.profiles, draft.bodies, draft.agreements, draft.areas, draft.rules)
+    others = (
+        draft.datasets,
+        draft.profiles,
+        draft.bodies,
+        draft.agreements,
+        draft.areas,
+        draft.rules,
+        draft.queries,
+    )
     documents = [sourced.document for group in others for sourced in group.values()]
     return Catalogue(
         datasets=MappingProxyType(
@@ -179,6 +187,7 @@ def _bind(draft: Draft) -> Catalogue:
         agreements=_documents(draft.agreements),
         areas=_documents(draft.areas),
         standing_rules=_documents(draft.rules),
+        standard_queries=_documents(draft.queries),
         version=catalogue_version(documents, codelists.values()),
     )
 

@@ -297,3 +297,42 @@ class StandingRule(Document):
     decided_by: Text
     decided_on: date
     until: date
+
+
+class ParameterType(StrEnum):
+    TEXT = "text"
+    INTEGER = "integer"
+    NUMBER = "number"
+
+
+class QueryParameter(Document):
+    """What ``$name`` of a standard query may be: listed ``values``, the codes of a ``codelist`` (of its leaf
+    ``level``, where none is named), or whole numbers from ``minimum`` to ``maximum``."""
+
+    title: Text
+    type: ParameterType
+    values: tuple[str | int | Decimal, ...] = ()
+    codelist: Name | None = None
+    level: Name | None = None
+    minimum: int | None = None
+    maximum: int | None = None
+
+
+class StandardQuery(Document):
+    """A query that custodians publish: bodies of the agreement run it for its purpose without a further hand.
+
+    ``decided_by`` says for each custodian body who decided; on data of others its custodians decide each time.
+    ``bodies`` are all of the agreement where none is named.
+    """
+
+    query: Name
+    title: Text
+    description: str = ""
+    sql: Text
+    agreement: Name
+    purpose: Text
+    bodies: tuple[Name, ...] = ()
+    parameters: dict[Name, QueryParameter] = {}
+    decided_by: Annotated[dict[Name, Text], Field(min_length=1)]
+    decided_on: date
+    until: date

@@ -17,10 +17,11 @@ def is_safe_url(text: str) -> bool:
         host = url.hostname or ""
     except ValueError:
         return False
-    return bool(host) and (url.scheme == "https" or (url.scheme == "http" and _is_loopback(host)))
+    return bool(host) and (url.scheme == "https" or (url.scheme == "http" and is_loopback(host)))
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether what is sent to ``host`` stays on this machine."""
     try:
         return host == "localhost" or ip_address(host).is_loopback
     except ValueError:

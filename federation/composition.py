@@ -36,6 +36,7 @@ from federation.holders.routing import Gatherer, RoutingHolder
 from federation.holders.verification import related_to
 from federation.identity.assembly import build_identity
 from federation.masked.node import JointNode
+from federation.notices.mail import SmtpMailer
 from federation.release.files import ReleaseStore
 from federation.release.keys import SigningKey
 from federation.runs.answering import Answering
@@ -265,6 +266,7 @@ def _assemble(
         sessions=identity.sessions,
         login=identity.login,
         wire=wire,
+        mailer=_mailer(configuration, environment),
         clock=clock,
         render=partial(_render, connectors, catalogue),
         close=stack.pop_all().close,
@@ -273,6 +275,16 @@ def _assemble(
     for kind, handler in JointNode(node, noise).handlers().items():
         wire.desk.register(kind, handler)
     return node
+
+
+def _mailer(configuration: Configuration, environment: Mapping[str, str]) -> SmtpMailer | None:
+    settings = configuration.settings
+    smtp = settings.notices.smtp
+    if smtp is None:
+        return None
+    directory = configuration.path(settings.secrets_dir)
+    password = None if smtp.password is None else named_secret(smtp.password, directory, environment)
+    return SmtpMailer(smtp, password, settings.node, settings.title, settings.public_url)
 
 
 def _open(configuration: Configuration, name: str, state: Path, environment: Mapping[str, str]) -> Connector:

@@ -17,9 +17,13 @@ from catalogue.documents import Places, faults_of
 from catalogue.draft import Kind
 from catalogue.faults import CatalogueError, Fault, nearest
 from catalogue.loader import check_directory, declared_documents
+from catalogue.standard import domains_of
 from catalogue.yaml_source import Source, Step, read_yaml
 from connectors.registry import KindUnusable, kind_of
 from federation.settings import DEFAULT_KIND, Settings
+from policies.compiler import compile_query
+from policies.context import Context, ParameterDomain
+from policies.refusals import RefusalError
 
 FILE = "node.yaml"
 
@@ -49,6 +53,8 @@ def read_configuration(directory: Path, today: date | None = None) -> Configurat
     if source is not None:
         given = source.data if settings is None else settings.model_dump()
         faults += _cross_faults(directory, source, given, report.faults)
+    if report.catalogue is not None:
+        faults += _standard_query_faults(report.catalogue)
     if report.catalogue is None or settings is None or faults:
         raise CatalogueError((*faults, *report.faults))
     return Configuration(directory, settings, report.catalogue, report.warnings)
@@ -135,6 +141,28 @@ def _cross_faults(
                 )
                 place: tuple[Step, ...] = ("federation", "peers") if names else ()
                 yield source.fault(place, message, nearest(peer, names))
+
+
+def _standard_query_faults(catalogue: Catalogue) -> Iterator[Fault]:
+    """What a custodian publishes has to compile, on the day on which it was decided."""
+    for query in catalogue.standard_queries.values():
+        domains = domains_of(query, catalogue)
+        agreement = catalogue.agreements[query.agreement]
+        context = Context(
+            catalogue=catalogue,
+            body=(query.bodies or agreement.bodies)[0],
+            agreement=agreement,
+            purpose=query.purpose,
+            today=query.decided_on,
+            parameters={name: values[0] for name, values in domains.items()},
+            domains={name: ParameterDomain(name, values) for name, values in domains.items()},
+        )
+        try:
+            compile_query(query.sql, context)
+        except RefusalError as error:
+            for refusal in error.refusals:
+                message = f"the standard query `{query.query}` is refused: {refusal.message}"
+                yield Fault(str(Kind.QUERY), 0, 0, message, refusal.remedy)
 
 
 def _members(source: Source, given: Mapping[str, Any], bodies: Iterable[str]) -> Iterator[Fault]:

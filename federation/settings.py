@@ -24,7 +24,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from catalogue.models import Name, Text
 from connectors.registry import KindUnusable, SourceSettings, kind_names, kind_of
-from federation.addresses import is_safe_url
+from federation.addresses import is_loopback, is_safe_url
 from federation.identity.settings import IdentitySettings
 from federation.sections import Section
 
@@ -155,6 +155,47 @@ class FederationSettings(Section):
         return self
 
 
+class Tls(StrEnum):
+    """How the line to a mail server is kept private."""
+
+    IMPLICIT = "implicit"
+    STARTTLS = "starttls"
+    NONE = "none"
+
+
+class SmtpSettings(Section):
+    """The server that takes the node's e-mail."""
+
+    host: Text = Field(description="Its name or address.")
+    port: Annotated[int, Field(ge=1, le=65535)] = Field(465, description="Its port.")
+    tls: Tls = Field(Tls.IMPLICIT, description="implicit, starttls or none; none on this machine alone.")
+    sender: Annotated[str, StringConstraints(pattern=r"^[^\s@<>]+@[^\s@<>]+$")] = Field(
+        description="The address that e-mail comes from."
+    )
+    user: str | None = Field(None, description="Who logs in there; nobody where none is named.")
+    password: Name | None = Field(None, description="The name of the secret that goes with it.")
+
+    @model_validator(mode="after")
+    def _private(self) -> SmtpSettings:
+        if self.tls is Tls.NONE and not is_loopback(self.host):
+            raise ValueError("tls: none sends e-mail in the open: give implicit or starttls")
+        if (self.user is None) != (self.password is None):
+            raise ValueError("user and password go together")
+        return self
+
+
+class NoticeSettings(Section):
+    """How people are told what happened, and reminded of what is about to end."""
+
+    smtp: SmtpSettings | None = Field(None, description="Where e-mail is sent by; none is without it.")
+    domains: tuple[Annotated[str, StringConstraints(pattern=r"^[a-z0-9.-]+$")], ...] = Field(
+        (), description="E-mail goes to addresses of these domains alone."
+    )
+    remind_days: Annotated[int, Field(ge=1, le=365)] = Field(
+        14, description="Days before something ends that people are reminded of it."
+    )
+
+
 class Settings(BaseSettings):
     """All settings of a node."""
 
@@ -186,6 +227,10 @@ class Settings(BaseSettings):
     )
     limits: LimitSettings = Field(
         default_factory=lambda: LimitSettings.model_validate({}), description="Bounds on use."
+    )
+    notices: NoticeSettings = Field(
+        default_factory=lambda: NoticeSettings.model_validate({}),
+        description="How people are told what happened.",
     )
     federation: FederationSettings = Field(
         default_factory=lambda: FederationSettings.model_validate({}),

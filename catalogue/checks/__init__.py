@@ -14,6 +14,7 @@ from catalogue.checks.expressions import check_expressions
 from catalogue.checks.groupings import warn_slivers
 from catalogue.checks.holders import check_holders, check_relationships_within
 from catalogue.checks.profiles import check_profile_names, check_profiles, warn_profiles
+from catalogue.checks.queries import check_queries
 from catalogue.checks.references import check_clashes, check_references
 from catalogue.checks.relationships import check_lookups, warn_unproven_keys
 from catalogue.checks.terms import check_agreements, check_bodies, check_rules, warn_jurisdictions, warn_over
@@ -42,6 +43,7 @@ FAULT_CHECKS: tuple[Check, ...] = (
     check_area_overlaps,
     check_areas_in_jurisdiction,
     check_rules,
+    check_queries,
 )
 # Run on a sound draft alone, so they may take every reference for granted.
 WARNING_CHECKS: tuple[Check, ...] = (

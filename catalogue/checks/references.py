@@ -18,6 +18,7 @@ _WORDS = {
     Kind.AGREEMENT: "agreement",
     Kind.AREA: "area",
     Kind.RULE: "rule",
+    Kind.QUERY: "query",
 }
 
 _LOOKUP = ("relationships", "*", "to")
@@ -39,6 +40,11 @@ _PLACES: Mapping[Kind, Mapping[tuple[str, ...], Kind]] = {
     },
     Kind.AREA: {("body",): Kind.BODY, ("dataset",): Kind.DATASET, ("codelist",): Kind.CODELIST},
     Kind.RULE: {("body",): Kind.BODY, ("dataset",): Kind.DATASET},
+    Kind.QUERY: {
+        ("agreement",): Kind.AGREEMENT,
+        ("bodies", "*"): Kind.BODY,
+        ("parameters", "*", "codelist"): Kind.CODELIST,
+    },
 }
 
 

@@ -196,7 +196,7 @@ def _permitted(
 
 
 def warn_over(draft: Draft, today: date) -> Iterator[Fault]:
-    """Agreements and standing rules under which nobody can ask any more."""
+    """Agreements, standing rules and standard queries under which nobody can ask any more."""
     for name, agreement in draft.agreements.items():
         if agreement.document.end < today:
             message = f"the agreement `{name}` is over: nothing can be asked under it"
@@ -205,3 +205,7 @@ def warn_over(draft: Draft, today: date) -> Iterator[Fault]:
         if rule.document.until < today:
             message = f"the standing rule `{name}` is over: it decides on nothing"
             yield rule.fault(("until",), message, "renew it, or remove it")
+    for name, query in draft.queries.items():
+        if query.document.until < today:
+            message = f"the standard query `{name}` is over: nobody can run it"
+            yield query.fault(("until",), message, "renew it, or remove it")

@@ -21,6 +21,7 @@ def warn_unfinished(draft: Draft) -> Iterator[Fault]:
         draft.agreements,
         draft.areas,
         draft.rules,
+        draft.queries,
     )
     for group in groups:
         for sourced in group.values():

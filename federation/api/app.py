@@ -17,22 +17,28 @@ from fastapi.responses import HTMLResponse
 from federation.api import (
     audit_routes,
     catalogue_routes,
+    comment_routes,
     decision_routes,
     federation_routes,
     node_routes,
+    notice_routes,
     problems,
+    recall_routes,
     release_routes,
     request_routes,
     run_routes,
     session_routes,
+    standard_query_routes,
 )
 from federation.api.docs_page import docs_page
 from federation.api.headers import DefaultHeaders
 from federation.api.limits import BodyGuard, RateLimiter
 from federation.api.metrics import Metrics, MetricsMiddleware
 from federation.identity.builtin import NOTICE
+from federation.notices.sender import Sender
 from federation.runs.workers import Workers
 from federation.service.node import Node
+from federation.service.notices import remind
 
 DESCRIPTION = """Approved aggregate queries on data that stays where it is held.
 
@@ -49,6 +55,7 @@ ERRORS: dict[int | str, dict[str, Any]] = {
         405: "The method is not allowed here.",
         406: "None of the accepted formats is offered.",
         409: "The state does not allow it.",
+        410: "The release was recalled.",
         413: "The body is too large.",
         415: "The content type is not supported.",
         422: "The request has mistakes, or the query is refused.",
@@ -65,11 +72,14 @@ def create_app(node: Node) -> FastAPI:
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         workers = Workers(node)
         workers.start()
+        sender = Sender(node.database, node.mailer, partial(remind, node), node.clock)
+        sender.start()
         node.wire.start()
         try:
             yield
         finally:
             await anyio.to_thread.run_sync(node.wire.stop)
+            await anyio.to_thread.run_sync(sender.stop)
             await anyio.to_thread.run_sync(workers.stop)
 
     notice = f"\n\n{NOTICE}" if node.token_issuer is not None else ""
@@ -90,10 +100,14 @@ def create_app(node: Node) -> FastAPI:
     problems.install(app)
     for module in (
         catalogue_routes,
+        standard_query_routes,
         request_routes,
         decision_routes,
         run_routes,
         release_routes,
+        recall_routes,
+        comment_routes,
+        notice_routes,
         audit_routes,
         node_routes,
         federation_routes,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import APIRouter, Query
+from fastapi.responses import StreamingResponse
 
 from federation.api.bodies import ChainBody
 from federation.api.dependencies import Caller, NodeDep
@@ -13,6 +14,9 @@ from federation.service import audit
 from federation.service.audit import ChainView, CheckpointView, EventView
 
 router = APIRouter(prefix="/v1/audit", tags=["audit"])
+
+
+LINES = "application/x-ndjson"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +36,16 @@ def events(
 ) -> Events:
     """What happened at the node, in order."""
     return Events(audit.listing(node, principal, after=after, limit=limit, subject=subject))
+
+
+@router.get(
+    "/export",
+    response_class=StreamingResponse,
+    responses={200: {"content": {LINES: {"schema": {"type": "string"}}}}},
+)
+def export(node: NodeDep, principal: Caller) -> StreamingResponse:
+    """The whole trail as JSON lines, with all that the hashes cover. That it was taken is recorded in it."""
+    return StreamingResponse(audit.export(node, principal), media_type=LINES)
 
 
 @router.post("/verification")

@@ -127,6 +127,20 @@ class ApprovalBody(DecisionBody):
         return Ruling(self.reason, self.plan_digest, until, self.conditions, self.maximum_runs)
 
 
+class CommentBody(Body):
+    """What somebody says. Figures do not belong here: who reads it may not be allowed to see them."""
+
+    text: Text = Field(examples=["Does this include the self-employed?"])
+
+
+class SubscriptionBody(Body):
+    """Where to be told, beside the feed."""
+
+    email: (
+        Annotated[str, StringConstraints(max_length=254, pattern=r"^[^\s@<>,;:\"]+@[^\s@<>,;:\"]+$")] | None
+    ) = Field(None, description="An address of a domain that the node sends to; none without it.")
+
+
 class RunBody(Body):
     """Values for the parameters of an approved request."""
 

@@ -12,13 +12,14 @@ from federation.api.bodies import VerifyBody
 from federation.api.dependencies import Caller, NodeDep, caller
 from federation.api.formats import encode
 from federation.api.negotiation import MediaType, negotiate
-from federation.service import releases
+from federation.service import recalls, releases
 from federation.service.release_cache import ReleaseRecord
 from federation.service.releases import About, VerificationView
 
 router = APIRouter(prefix="/v1", tags=["releases"])
 
-FOREVER = "private, max-age=31536000, immutable"
+CHECKED = "private, no-cache"
+"""A release never changes, but may be recalled: who keeps it asks before using it again."""
 _EXAMPLE_CSV = (
     '"region","region__status","people","people__status"\n"Wales","",1234,""\n"Scotland","",,"[c]"\n'
 )
@@ -53,11 +54,12 @@ def release(node: NodeDep, principal: Caller, http: Request, release: str) -> Re
     """A released table as JSON, CSV, Arrow IPC or Parquet, by `Accept`. Beside each column `x` stands `x__status`."""
     media_type = negotiate(http.headers.get("accept", ""))
     record = releases.find(node, principal, release)
+    recalls.require_standing(node, release)
     digest = record.table_digest.removeprefix("sha256:")
     etag = f'"{digest}-{media_type.name.lower()}"'
     headers = {
         "ETag": etag,
-        "Cache-Control": FOREVER,
+        "Cache-Control": CHECKED,
         "Vary": "Accept, Authorization",
         "Link": f'</v1/releases/{release}/statement>; rel="describedby"; type="application/jose"',
     }
@@ -86,6 +88,29 @@ def provenance(node: NodeDep, principal: Caller, release: str) -> dict[str, Any]
 
 
 @router.get(
+    "/releases/{release}/crate",
+    response_class=Response,
+    responses={200: {"content": {"application/zip": {"schema": {"type": "string", "format": "binary"}}}}},
+)
+def crate(node: NodeDep, principal: Caller, release: str) -> Response:
+    """The release as a Five Safes RO-Crate (ZIP): table, signed statement, provenance, keys."""
+    record = releases.find(node, principal, release)
+    recalls.require_standing(node, release)
+
+    def encoder(table: pa.Table, found: ReleaseRecord) -> bytes:
+        tables = {
+            "answer.parquet": encode(table, found.statement, {}, MediaType.PARQUET),
+            "answer.csv": encode(table, found.statement, {}, MediaType.CSV),
+        }
+        return releases.crate(node, found, tables)
+
+    content = releases.content(node, principal, record, "crate", encoder)
+    disposition = f'attachment; filename="{release}.zip"'
+    headers = {"Cache-Control": CHECKED, "Content-Disposition": disposition}
+    return Response(content, media_type="application/zip", headers=headers)
+
+
+@router.get(
     "/releases/{release}/statement",
     response_class=Response,
     responses={200: {"content": {"application/jose": {"schema": {"type": "string"}}}}},
@@ -93,7 +118,7 @@ def provenance(node: NodeDep, principal: Caller, release: str) -> dict[str, Any]
 def statement(node: NodeDep, principal: Caller, release: str) -> Response:
     """The signed provenance statement, a JWS in compact serialisation."""
     record = releases.find(node, principal, release)
-    return Response(record.statement, media_type="application/jose", headers={"Cache-Control": FOREVER})
+    return Response(record.statement, media_type="application/jose", headers={"Cache-Control": CHECKED})
 
 
 @router.post("/verify", dependencies=[Depends(caller)])

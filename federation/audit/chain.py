@@ -7,7 +7,7 @@ elsewhere covers the case that both were rewritten.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -117,20 +117,38 @@ def verify_chain(session: Session, checkpoint: ChainLink | None = None) -> Chain
     Finds edited, removed, inserted, reordered and cut-off events. What it cannot find without a checkpoint is a
     chain rewritten from some event on, its head included.
     """
+    report = _follow(events(session), checkpoint)
+    row = session.scalars(select(AuditHead)).one_or_none()
+    if report.whole and (row is None or ChainLink(row.sequence, row.hash) != report.reached):
+        return ChainReport(report.reached, ChainFault(ChainFaultKind.HEAD_DIFFERS, report.reached.sequence))
+    return _reaching(report, checkpoint)
+
+
+def verify_events(records: Iterable[AuditRecord], checkpoint: ChainLink | None = None) -> ChainReport:
+    """Follow events from the first on, exported ones for instance, and compare them with a checkpoint.
+
+    Without a checkpoint it cannot be seen that the last events are missing.
+    """
+    return _reaching(_follow(records, checkpoint), checkpoint)
+
+
+def _follow(records: Iterable[AuditRecord], checkpoint: ChainLink | None) -> ChainReport:
     reached = ChainLink(0, GENESIS)
-    for record in events(session):
+    for record in records:
         kind = _fault(record, reached)
         if kind is not None:
             return ChainReport(reached, ChainFault(kind, reached.sequence + 1))
         reached = ChainLink(record.sequence, record.hash)
         if checkpoint is not None and checkpoint.sequence == reached.sequence and checkpoint != reached:
             return ChainReport(reached, ChainFault(ChainFaultKind.CHECKPOINT_DIFFERS, reached.sequence))
-    row = session.scalars(select(AuditHead)).one_or_none()
-    if row is None or ChainLink(row.sequence, row.hash) != reached:
-        return ChainReport(reached, ChainFault(ChainFaultKind.HEAD_DIFFERS, reached.sequence))
-    if checkpoint is not None and checkpoint.sequence > reached.sequence:
-        return ChainReport(reached, ChainFault(ChainFaultKind.CHECKPOINT_DIFFERS, checkpoint.sequence))
     return ChainReport(reached, None)
+
+
+def _reaching(report: ChainReport, checkpoint: ChainLink | None) -> ChainReport:
+    """The report, unless the events end before the checkpoint."""
+    if not report.whole or checkpoint is None or checkpoint.sequence <= report.reached.sequence:
+        return report
+    return ChainReport(report.reached, ChainFault(ChainFaultKind.CHECKPOINT_DIFFERS, checkpoint.sequence))
 
 
 def _fault(record: AuditRecord, before: ChainLink) -> ChainFaultKind | None:

@@ -70,9 +70,9 @@ def save(session: Session, release: str, file: Path) -> None:
     written = [str(file)]
     if suffix in STATEMENT_BESIDE:
         beside = statement_file(file)
-        _write(beside, session.statement(release).encode())
+        write_file(beside, session.statement(release).encode())
         written.append(f"{beside} (its signed statement)")
-    _write(file, content)
+    write_file(file, content)
     for name in written:
         output.say(f"Saved {name}", stderr=True)
 
@@ -86,7 +86,8 @@ def pretty_json(content: bytes) -> None:
     output.print_json(json.loads(content))
 
 
-def _write(file: Path, content: bytes) -> None:
+def write_file(file: Path, content: bytes) -> None:
+    """Write a file, whole or not at all."""
     partial = file.with_name(f".{file.name}.{secrets.token_hex(4)}")
     try:
         partial.write_bytes(content)

@@ -7,13 +7,16 @@ import typer
 from federation.cli import (
     catalogue_commands,
     keeper_commands,
+    key_commands,
     login_commands,
     peer_commands,
     proof_commands,
     query_commands,
+    release_commands,
     request_commands,
     review_commands,
     source_commands,
+    talk_commands,
 )
 from federation.cli.exits import ExitCode
 
@@ -51,8 +54,11 @@ for commands in (
     query_commands,
     request_commands,
     review_commands,
+    release_commands,
+    talk_commands,
     proof_commands,
     keeper_commands,
+    key_commands,
     peer_commands,
     source_commands,
 ):

@@ -306,6 +306,7 @@ def _show_sound(configuration: Configuration, findings: Sequence[Finding], *, da
         "code lists": len(catalogue.codelists),
         "agreements": list(catalogue.agreements),
         "standing rules": list(catalogue.standing_rules),
+        "standard queries": list(catalogue.standard_queries) or None,
         "to review": len(configuration.warnings) or None,
     }
     output.fields(counts, indent=2)

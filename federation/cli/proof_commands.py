@@ -61,6 +61,14 @@ def register(app: typer.Typer) -> None:
     audit = typer.Typer(help="Account for what happened at the node: for auditors.", no_args_is_help=True)
     app.add_typer(audit, name="audit")
 
+    audit.command(
+        "verify-export",
+        epilog=examples(
+            "federation audit verify-export trail.jsonl --checkpoint may.jws --keys node-keys.json",
+            "is it whole, and does it hold the checkpoint?",
+        ),
+    )(audit_verify_export)
+
     @node_command(
         audit,
         "verify",
@@ -122,6 +130,15 @@ def register(app: typer.Typer) -> None:
 
     @node_command(
         audit,
+        "export",
+        examples("federation audit export > trail.jsonl", "keep it where the node cannot reach it"),
+    )
+    def audit_export(node: Session) -> None:
+        """Print the whole audit trail as JSON lines."""
+        answers.print_bytes(node.audit_export())
+
+    @node_command(
+        audit,
         "checkpoint",
         examples("federation audit checkpoint > 2026-01.jws", "keep it where the node cannot reach it"),
     )
@@ -132,6 +149,53 @@ def register(app: typer.Typer) -> None:
             output.print_json(found)
         else:
             answers.print_bytes(f"{found['checkpoint']}\n".encode())
+
+
+def audit_verify_export(
+    file: Annotated[Path, typer.Argument(help="An export.", metavar="FILE", show_default=False)],
+    checkpoint: Annotated[
+        Path | None,
+        typer.Option(help="A checkpoint of the node, to see that nothing was cut off.", show_default=False),
+    ] = None,
+    keys: Keys = None,
+    as_json: Json = False,
+) -> None:
+    """Follow the events of an export, without the node. Exit code 1 if they are not whole."""
+    from federation.audit.chain import verify_events
+    from federation.audit.checkpoint import verify_checkpoint
+    from federation.audit.export import ExportUnreadable, read_lines
+
+    if (checkpoint is None) != (keys is None):
+        raise stop(
+            "A checkpoint needs the keys that it was signed with.", ExitCode.USAGE, remedy="--keys FILE"
+        )
+    try:
+        link = None
+        if checkpoint is not None and keys is not None:
+            link = verify_checkpoint(_token(checkpoint), _jwks(keys)).link
+        report = verify_events(read_lines(_read(file).splitlines()), link)
+    except ExportUnreadable as error:
+        raise stop(f"{file}: {error}.") from None
+    except VerificationError as error:
+        raise stop(f"Not verified: {error}.", remedy=f"code: {error.fault}") from None
+    fault = report.fault
+    if as_json:
+        output.print_json(
+            {
+                "whole": report.whole,
+                "sequence": report.reached.sequence,
+                "hash": report.reached.hash,
+                "fault": None if fault is None else str(fault.kind),
+                "fault_at": None if fault is None else fault.sequence,
+            }
+        )
+    elif fault is None:
+        unseen = "" if link is not None else " Only a checkpoint shows whether later ones were cut off."
+        output.say(f"The export is whole: {report.reached.sequence:,} events.{unseen}", "bold green")
+    else:
+        output.say(f"The export is broken at event {fault.sequence}: {fault.kind}.", "bold red")
+    if fault is not None:
+        raise Stop(ExitCode.REFUSED)
 
 
 def verify(
@@ -148,7 +212,8 @@ def verify(
 ) -> None:
     """Check that an answer is what the node signed, digit for digit, and say what it stands for.
 
-    A file needs no login: the node's public keys are enough. Exit code 1 if anything was changed.
+    A file needs no login: the node's public keys are enough. Without --keys the node is also asked whether the
+    release was recalled. Exit code 1 if it was, or if anything was changed.
     """
     try:
         if what.startswith("rel_") and not Path(what).exists():
@@ -161,10 +226,17 @@ def verify(
             output.print_json({"valid": False, "fault": str(error.fault), "message": str(error)})
             raise Stop(ExitCode.REFUSED) from None
         raise stop(f"Not verified: {error}.", remedy=f"code: {error.fault}") from None
+    recalled = _recalled(url, found) if keys is None else None
     if as_json:
-        output.print_json({"valid": True, "key": found.kid, "statement": found.payload})
+        shown = {"valid": True, "key": found.kid, "recalled": recalled, "statement": found.payload}
+        output.print_json(shown)
     else:
         _show_verified(found)
+        if recalled is not None:
+            day, body = recalled["recalled_at"][:10], recalled["body"]
+            output.say(f"But it was recalled by {body} on {day}: {recalled['reason']}", "bold red")
+    if recalled is not None:
+        raise Stop(ExitCode.REFUSED)
 
 
 def keys(url: Url = DEFAULT_URL) -> None:
@@ -173,10 +245,21 @@ def keys(url: Url = DEFAULT_URL) -> None:
 
 
 def _public_keys(url: str) -> Mapping[str, Any]:
+    return _public(url, "/v1/keys")
+
+
+def _recalled(url: str, found: VerifiedStatement) -> Mapping[str, Any] | None:
+    """What stands in the place of the release, if its node recalled it."""
+    recalls = _public(url, "/v1/recalls", release=str(found.payload.get("release", "")))["recalls"]
+    return next(iter(recalls), None)
+
+
+def _public(url: str, path: str, **query: str) -> dict[str, Any]:
+    """What a node tells anybody."""
     http = httpx.Client(base_url=checked_url(url), timeout=httpx.Timeout(60.0, connect=5.0))
     transport = Transport(http, None)
     try:
-        return transport.get("/v1/keys")
+        return transport.get(path, **query)
     finally:
         transport.close()
 
@@ -262,7 +345,8 @@ def _show_verified(found: VerifiedStatement) -> None:
 
 
 def _decision(decision: Mapping[str, Any]) -> str:
-    by = "standing rule " if decision["kind"] == "standing_rule" else ""
+    in_advance = decision["kind"] in ("standing_rule", "standard_query")
+    by = f"{decision['kind'].replace('_', ' ')} " if in_advance else ""
     day = decision["decided_at"][:10]
     return (
         f"{decision['dataset']}: decided by {by}{decision['decided_by']} for {decision['custodian']}, {day}"

@@ -8,7 +8,7 @@ from contextlib import suppress
 from decimal import Decimal
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -60,6 +60,8 @@ Out = Annotated[
     ),
 ]  # fmt: skip
 
+SHOWN = 12
+"""Values of a parameter in a list of queries."""
 LARGEST_SQL = 1 << 20
 """Bytes to read of a query; the node's own limit is lower and gives the reason."""
 
@@ -129,6 +131,56 @@ def register(app: typer.Typer) -> None:
         request = _asked_before(node, str(checked.plan_digest), agreement, purpose) or node.request(
             text, purpose=purpose, agreement=agreement, parameters=parameters
         )
+        _deliver(node, request, parameters, out, csv=csv, as_json=as_json)
+
+    @node_command(
+        app,
+        "standard",
+        examples(
+            "federation standard", "the queries that custodians published for your body",
+            "federation standard learners_by_age", "one in full: its SQL, and what its parameters may be",
+        ),
+    )  # fmt: skip
+    def standard(
+        node: Session,
+        query: Annotated[str, typer.Argument(help="One of them.", metavar="QUERY", show_default=False)] = "",
+        as_json: Json = False,
+    ) -> None:
+        """List the queries that custodians published, which your body runs without a further hand."""
+        found = [each for each in node.standard_queries() if query in ("", each["query"])]
+        if query and not found:
+            raise stop(f"There is no standard query “{query}”.", remedy="See: federation standard")
+        if as_json:
+            output.print_json(found)
+        elif not found:
+            output.say("No queries are published for your body.")
+        else:
+            for each in found:
+                _show_standard(each, in_full=bool(query))
+
+    @node_command(
+        app,
+        "ask",
+        examples(
+            "federation ask learners_by_age -p area=E08000006 --out answer.parquet",
+            "run it, and save the answer",
+        ),
+    )
+    def ask(
+        node: Session,
+        query: Annotated[str, typer.Argument(help="A standard query.", metavar="QUERY", show_default=False)],
+        param: Parameters = None,
+        csv: Csv = False,
+        out: Out = None,
+        as_json: Json = False,
+    ) -> None:
+        """Run a standard query and print its answer."""
+        answers.checked_target(out)
+        parameters = parameters_of(param)
+        published = {each["query"]: each for each in node.standard_queries()}.get(query)
+        if published is None:
+            raise stop(f"There is no standard query “{query}”.", remedy="See: federation standard")
+        request = _asked_standard(node, published) or node.ask(query)
         _deliver(node, request, parameters, out, csv=csv, as_json=as_json)
 
     @node_command(
@@ -234,6 +286,41 @@ def _asked_before(node: Session, plan_digest: str, agreement: str, purpose: str)
             if mine == tuple(request.fields[name] for name in ("plan_digest", "agreement", "purpose")):
                 return request
     return None
+
+
+def _asked_standard(node: Session, published: Mapping[str, Any]) -> Request | None:
+    """One's own request that the very query decided on, so that a command can be repeated."""
+    for state in ("active", "approved"):
+        for request in node.requests(state, limit=500):
+            by = [(each["kind"], each["decided_by"]) for each in request.fields["decisions"]]
+            same = request.fields["sql"] == published["sql"] and request.fields["usable"]
+            if same and ("standard_query", published["query"]) in by:
+                return request
+    return None
+
+
+def _show_standard(query: Mapping[str, Any], *, in_full: bool) -> None:
+    output.say()
+    output.say(query["query"], "bold")
+    deciders = [f"{who} for {body}" for body, who in query["decided_by"].items()]
+    output.fields(
+        {
+            "what": query["title"],
+            "about": query["description"],
+            "purpose": query["purpose"],
+            "agreement": query["agreement"],
+            "decided by": deciders,
+            "until": query["until"],
+        },
+        indent=2,
+    )
+    for parameter in query["parameters"]:
+        values = [str(value) for value in parameter["values"]]
+        shown = values if in_full or len(values) <= SHOWN else [*values[:SHOWN], f"… ({len(values)})"]
+        output.indented(f"${parameter['name']}: {parameter['title']}: {', '.join(shown)}")
+    if in_full:
+        output.heading("SQL")
+        output.indented(query["sql"])
 
 
 def _deliver(

@@ -113,6 +113,12 @@ class NotUsable(FederationError):
     code = "request_not_usable"
 
 
+class Recalled(FederationError):
+    """The custodian took the release back as wrong; the message has the reason."""
+
+    code = "release_recalled"
+
+
 class RunFailed(FederationError):
     """The run ended without a release. ``code`` says why."""
 
@@ -132,7 +138,12 @@ class TooManyRequests(FederationError):
 _KINDS: Mapping[str, type[FederationError]] = {
     kind.code: kind for kind in (NotAuthenticated, NotPermitted, NotFound, QueryRefused, NotUsable)
 }
-_BY_STATUS: Mapping[int, type[FederationError]] = {401: NotAuthenticated, 403: NotPermitted, 404: NotFound}
+_BY_STATUS: Mapping[int, type[FederationError]] = {
+    401: NotAuthenticated,
+    403: NotPermitted,
+    404: NotFound,
+    410: Recalled,
+}
 
 
 def error_of(

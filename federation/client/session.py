@@ -99,7 +99,17 @@ class Session:
         found: list[Mapping[str, Any]] = self._transport.get("/v1/catalogue/agreements")["agreements"]
         return found
 
+    def standard_queries(self) -> list[Mapping[str, Any]]:
+        """The queries that custodians published for your body, with every value of their parameters."""
+        found: list[Mapping[str, Any]] = self._transport.get("/v1/standard-queries")["queries"]
+        return found
+
     # asking
+
+    def ask(self, query: str) -> Request:
+        """A request for a standard query, which nobody has to decide on: run it with values for its parameters."""
+        path = f"/v1/standard-queries/{query}/requests"
+        return Request(self._transport, self._transport.post(path, None, key=uuid.uuid4().hex))
 
     def check(
         self,
@@ -186,6 +196,16 @@ class Session:
         """The signed statement that goes with a release, for formats that it does not travel in."""
         return self._transport.send("GET", f"/v1/releases/{release}/statement").text
 
+    def crate(self, release: str) -> bytes:
+        """A release as a Five Safes RO-Crate, a ZIP archive."""
+        return self._transport.send("GET", f"/v1/releases/{release}/crate").content
+
+    def recalls(self, release: str = "") -> list[Mapping[str, Any]]:
+        """What was recalled, newest first; of one release where it is named."""
+        options = {"release": release} if release else {}
+        found: list[Mapping[str, Any]] = self._transport.get("/v1/recalls", **options)["recalls"]
+        return found
+
     def keys(self) -> Mapping[str, Any]:
         """The node's public keys, a JWK Set."""
         return self._transport.get("/v1/keys")
@@ -243,9 +263,35 @@ class Session:
         """Take an approval back for good."""
         return self._decide(request, "revoke", {"reason": reason})
 
+    def recall(self, release: str, *, reason: str) -> Mapping[str, Any]:
+        """Take a wrong release of your body's data back, for good."""
+        path = f"/v1/releases/{release}/recall"
+        return self._transport.post(path, {"reason": reason}, key=uuid.uuid4().hex)
+
     def _decide(self, request: str, act: str, body: Mapping[str, Any]) -> Request:
         path = f"/v1/requests/{request}/{act}"
         return Request(self._transport, self._transport.post(path, body, key=uuid.uuid4().hex))
+
+    # talking
+
+    def comments(self, kind: str, subject: str) -> list[Mapping[str, Any]]:
+        """What was said about a ``request``, a ``dataset`` or a ``release``, in order."""
+        found: list[Mapping[str, Any]] = self._transport.get(f"/v1/comments/{kind}/{subject}")["comments"]
+        return found
+
+    def comment(self, kind: str, subject: str, text: str) -> Mapping[str, Any]:
+        """Say something about it. It stays; who is concerned is told that there is something."""
+        path = f"/v1/comments/{kind}/{subject}"
+        return self._transport.post(path, {"text": text}, key=uuid.uuid4().hex)
+
+    def notices(self, limit: int = 100) -> list[Mapping[str, Any]]:
+        """What you were told, newest first."""
+        found: list[Mapping[str, Any]] = self._transport.get("/v1/notices", limit=limit)["notices"]
+        return found
+
+    def subscribe(self, email: str | None = None) -> Mapping[str, Any]:
+        """Be told from now on, in a feed whose address is shown this once, and by e-mail with an address."""
+        return self._transport.put("/v1/notices/subscription", {"email": email})
 
     # accounting for the node, for auditors
 
@@ -260,6 +306,10 @@ class Session:
     def verify_audit(self, checkpoint: str | None = None) -> Mapping[str, Any]:
         """Whether the audit chain is whole, also since ``checkpoint`` where one is given."""
         return self._transport.post("/v1/audit/verification", {"checkpoint": checkpoint})
+
+    def audit_export(self) -> bytes:
+        """The whole audit trail as JSON lines, to be kept and verified elsewhere."""
+        return self._transport.send("GET", "/v1/audit/export").content
 
     def audit_checkpoint(self) -> Mapping[str, Any]:
         """The head of the audit chain, signed, to keep elsewhere."""

@@ -50,6 +50,10 @@ class Transport:
         headers = {} if key is None else {"Idempotency-Key": key}
         return self._object(self.send("POST", path, body=body, headers=headers, sql=sql))
 
+    def put(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """The JSON object that answers ``body``."""
+        return self._object(self.send("PUT", path, body=body))
+
     def delete(self, path: str) -> dict[str, Any]:
         return self._object(self.send("DELETE", path))
 

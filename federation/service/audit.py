@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from federation.audit.chain import ChainLink, append, events, head, verify_chain
+from federation.audit.chain import BATCH, ChainLink, append, events, head, verify_chain
 from federation.audit.checkpoint import sign_checkpoint, verify_checkpoint
 from federation.audit.events import AuditAction, AuditEvent, Detail, DetailValue
+from federation.audit.export import line_of
 from federation.client.verify import VerificationError
 from federation.identity.principal import Principal
 from federation.service.errors import Fault, ServiceCode, ServiceError
@@ -70,6 +72,29 @@ def listing(
             )
             for record in islice(events(session, after=after, subject=subject), limit)
         ]
+
+
+def export(node: Node, principal: Principal) -> Iterator[bytes]:
+    """The whole trail as JSON lines, up to the event that records this export."""
+    require(principal, Act.READ_AUDIT)
+    with node.database.write() as session:
+        event = AuditEvent(
+            principal.subject, AuditAction.AUDIT_EXPORTED, node.settings.node, node.clock(), {}
+        )
+        end = append(session, event).sequence
+    return _lines(node, end)
+
+
+def _lines(node: Node, end: int) -> Iterator[bytes]:
+    """In pieces, so that nobody who reads slowly holds a transaction open."""
+    after = 0
+    while after < end:
+        with node.database.read() as session:
+            piece = list(islice(events(session, after=after), min(BATCH, end - after)))
+        if not piece:
+            return
+        after = piece[-1].sequence
+        yield b"".join(map(line_of, piece))
 
 
 def verification(node: Node, principal: Principal, checkpoint: str | None = None) -> ChainView:

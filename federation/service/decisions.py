@@ -132,7 +132,7 @@ def _decide(
         )
         event = AuditEvent(principal.subject, action, request_id, now, _details(principal.body, verdict))
         decided = step(session, request_id, verdict, now, event)
-        follow(session, decided, principal.subject, now)
+        follow(session, decided, action, principal.subject, now)
         return request_view(node, session, decided, now)
 
     return act(node.database, once, RequestView, now, do)

@@ -31,6 +31,7 @@ class ServiceCode(StrEnum):
     NOT_USABLE = "request_not_usable"
     PLAN_CHANGED = "plan_changed"
     QUERY_REFUSED = "query_refused"
+    RELEASE_RECALLED = "release_recalled"
     STATE_UNAVAILABLE = "state_unavailable"
     TOO_MANY_REQUESTS = "too_many_requests"
     UNSUPPORTED_MEDIA_TYPE = "unsupported_media_type"

@@ -13,6 +13,7 @@ from federation.identity.builtin import BuiltinIdentity
 from federation.identity.code_flow import CodeFlow
 from federation.identity.principal import Authenticator
 from federation.identity.sessions import Sessions
+from federation.notices.mail import Mailer
 from federation.release.files import ReleaseStore
 from federation.release.keys import SigningKey
 from federation.runs.answering import Answering
@@ -29,8 +30,9 @@ Clock = Callable[[], datetime]
 @dataclass(frozen=True)
 class Node:
     """``clock`` gives the time with its zone; ``token_issuer`` is there with the built-in identity alone, ``login``
-    with a provider alone; ``sessions`` are those of the pages; ``wire`` is how it speaks with other nodes; ``render``
-    gives the SQL that a fragment's source would be sent; ``close`` lets go of all, sources first and the lock last."""
+    with a provider alone; ``sessions`` are those of the pages; ``wire`` is how it speaks with other nodes; ``mailer``
+    sends e-mail, where it does; ``render`` gives the SQL that a fragment's source would be sent; ``close`` lets go of
+    all, sources first and the lock last."""
 
     settings: Settings
     catalogue: Catalogue
@@ -47,6 +49,7 @@ class Node:
     sessions: Sessions
     login: CodeFlow | None
     wire: Wire
+    mailer: Mailer | None
     clock: Clock
     render: Callable[[CellQuery], tuple[str, ...]]
     close: Callable[[], None]

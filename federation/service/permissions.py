@@ -21,6 +21,7 @@ class Act(StrEnum):
     DECIDE = "decide on requests"
     REVIEW = "decide on appeals, and beside custodians where a quorum is asked for"
     SEE_CUSTODY = "see the requests on the data of one's body"
+    COMMENT = "comment"
     SEE_ALL = "see the requests of every body"
     READ_AUDIT = "read the audit trail"
 
@@ -42,6 +43,7 @@ PERMISSIONS: Mapping[Act, frozenset[NodeRole]] = {
     Act.DECIDE: frozenset({_C}),
     Act.REVIEW: frozenset({_R}),
     Act.SEE_CUSTODY: frozenset({_C, _R}),
+    Act.COMMENT: frozenset({_P, _A, _C, _R}),
     Act.SEE_ALL: frozenset({_U, _M}),
     Act.READ_AUDIT: frozenset({_U, _M}),
 }

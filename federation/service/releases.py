@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,7 @@ from federation.audit.chain import append
 from federation.audit.events import AuditAction, AuditEvent, Detail
 from federation.client.verify import STATEMENT_TYPE, VerificationError, verify_jws
 from federation.identity.principal import Principal
+from federation.release.crate import archive, to_crate
 from federation.release.files import FileDamaged
 from federation.release.prov import to_prov
 from federation.release.statement import Statement
@@ -105,6 +107,33 @@ def about(record: ReleaseRecord) -> About:
 def provenance(record: ReleaseRecord) -> dict[str, Any]:
     """The statement of a release in the terms of W3C PROV-O."""
     return to_prov(Statement.model_validate(record.payload))
+
+
+CRATE_FILES = {
+    "answer.parquet": (
+        "application/vnd.apache.parquet",
+        "The released table, with its signed statement inside",
+    ),
+    "answer.csv": ("text/csv", "The released table; its statement is beside it"),
+    "answer.csv.jws": ("application/jose", "The signed provenance statement"),
+    "provenance.jsonld": ("application/ld+json", "The statement in the terms of W3C PROV-O; not signed"),
+    "node-keys.json": ("application/jwk-set+json", "The keys of the node, to verify the statement with"),
+}
+
+
+def crate(node: Node, record: ReleaseRecord, tables: Mapping[str, bytes]) -> bytes:
+    """A release as a Five Safes RO-Crate. ``tables`` are the table's files among ``CRATE_FILES``."""
+    contents = {
+        **tables,
+        "answer.csv.jws": record.statement.encode(),
+        "provenance.jsonld": _json(provenance(record)),
+        "node-keys.json": _json(node.signing_key.public_jwks()),
+    }
+    return archive(to_crate(Statement.model_validate(record.payload), CRATE_FILES), contents)
+
+
+def _json(document: Mapping[str, Any]) -> bytes:
+    return json.dumps(document, indent=2, ensure_ascii=False).encode()
 
 
 def verify(node: Node, statement: str, table_digest: str | None) -> VerificationView:

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
 
-from catalogue.models import StandingRule
+from catalogue.models import StandardQuery, StandingRule
 from federation.audit.chain import append
 from federation.audit.events import AuditAction, AuditEvent, Detail, DetailValue, text_digest
 from federation.identity.principal import Principal
@@ -47,6 +47,7 @@ class _Ready:
 
     new: NewRequest
     rules: dict[str, StandingRule]
+    standard: frozenset[str]
     elsewhere: dict[str, str]
 
 
@@ -90,18 +91,25 @@ def save(
 
 
 def submit(
-    node: Node, principal: Principal, ask: Ask, once: Once | None = None, *, supersedes: str | None = None
+    node: Node,
+    principal: Principal,
+    ask: Ask,
+    once: Once | None = None,
+    *,
+    supersedes: str | None = None,
+    standard: StandardQuery | None = None,
 ) -> RequestView:
     """Ask for a query to be approved; standing rules that cover it decide at once, other nodes on what they hold.
 
     Args:
         supersedes: an approved request of the same person whose place this one takes once it is approved.
+        standard: the standard query that this asks, if it is one: its custodians have decided.
 
     Raises:
         ServiceError: QUERY_REFUSED with every reason; nothing was stored but the audit event.
     """
     require(principal, Act.REQUEST)
-    return _submit(node, principal, new_id(IdKind.REQUEST), ask, supersedes, once)
+    return _submit(node, principal, new_id(IdKind.REQUEST), ask, supersedes, once, standard)
 
 
 def submit_again(
@@ -119,13 +127,19 @@ def submit_again(
 
 
 def _submit(
-    node: Node, principal: Principal, request_id: str, ask: Ask, supersedes: str | None, once: Once | None
+    node: Node,
+    principal: Principal,
+    request_id: str,
+    ask: Ask,
+    supersedes: str | None,
+    once: Once | None,
+    standard: StandardQuery | None = None,
 ) -> RequestView:
     before = answered(node.database, once, RequestView)
     if before is not None:
         return before
     now = node.clock()
-    ready = _ready(node, principal, request_id, ask, supersedes, now)
+    ready = _ready(node, principal, request_id, ask, supersedes, standard, now)
     new = ready.new
     about: dict[Detail, DetailValue] = {
         Detail.BODY: new.body,
@@ -146,14 +160,26 @@ def _submit(
             details = about | {Detail.STANDING_RULES: names}
             event = AuditEvent(new.requester, AuditAction.REQUEST_APPROVED, new.id, now, details)
             request = deciding.approve_by_rules(session, new.id, ready.rules, now, event)
-        follow(session, request, principal.subject, now)
+        if standard is not None and ready.standard:
+            details = about | {Detail.STANDARD_QUERY: standard.query}
+            event = AuditEvent(new.requester, AuditAction.REQUEST_APPROVED, new.id, now, details)
+            request = deciding.approve_by_standard_query(
+                session, new.id, standard, ready.standard, now, event
+            )
+        follow(session, request, AuditAction.REQUEST_SUBMITTED, principal.subject, now)
         return request_view(node, session, request, now)
 
     return act(node.database, once, RequestView, now, do)
 
 
 def _ready(
-    node: Node, principal: Principal, request_id: str, ask: Ask, supersedes: str | None, now: datetime
+    node: Node,
+    principal: Principal,
+    request_id: str,
+    ask: Ask,
+    supersedes: str | None,
+    standard: StandardQuery | None,
+    now: datetime,
 ) -> _Ready:
     question = question_of(node, principal.body, ask, now.date())
     try:
@@ -179,8 +205,19 @@ def _ready(
         supersedes=supersedes,
         lapses_at=lapse(node, now),
     )
+    elsewhere = plans.held_elsewhere(plan, node.catalogue)
+    decided: frozenset[str] = frozenset()
+    if standard is not None:
+        decided = frozenset(
+            name
+            for name, quorum in new.quorums.items()
+            if name not in elsewhere
+            and quorum.persons == 1
+            and standard.decided_by.get(quorum.custodian) not in (None, principal.subject)
+        )
     rules = covering(node, plan, principal, question)
-    return _Ready(new, rules, plans.held_elsewhere(plan, node.catalogue))
+    left = {name: rule for name, rule in rules.items() if name not in decided}
+    return _Ready(new, left, decided, elsewhere)
 
 
 def appeal(
@@ -305,7 +342,7 @@ def _own(
         about = details | {Detail.BODY: request.body, Detail.PLAN_DIGEST: request.plan_digest}
         event = AuditEvent(principal.subject, action, request_id, now, about)
         request = step(session, event)
-        follow(session, request, principal.subject, now)
+        follow(session, request, action, principal.subject, now)
         return request_view(node, session, request, now)
 
     return act(node.database, once, RequestView, now, do)

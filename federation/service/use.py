@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from catalogue.catalogue import Catalogue
+from catalogue.standard import domains_of
 from federation.service import plans
 from federation.service.node import Node
 from federation.service.questions import Ask
@@ -119,7 +120,7 @@ def ask_of(request: Request) -> Ask:
 
 
 def _bounds(catalogue: Catalogue, request: Request, decisions: Sequence[Decision]) -> list[Bound]:
-    """An agreement or a standing rule that is no longer in the catalogue holds nothing up: it is over."""
+    """An agreement, a standing rule or a standard query that is no longer in the catalogue holds nothing up."""
     over = Bound(Ground.AGREEMENT, request.agreement, until=request.created_at)
     agreement = catalogue.agreements.get(request.agreement)
     bounds = [
@@ -128,9 +129,22 @@ def _bounds(catalogue: Catalogue, request: Request, decisions: Sequence[Decision
         else day_bound(Ground.AGREEMENT, agreement.agreement, agreement.start, agreement.end)
     ]
     for decision in approvals(request, decisions):
-        by_rule = decision.kind is DecisionKind.STANDING_RULE
-        ground = Ground.STANDING_RULE if by_rule else Ground.APPROVAL
-        gone = by_rule and decision.decided_by not in catalogue.standing_rules
+        ground, gone = _ground(catalogue, request, decision)
         until = decision.decided_at if gone else decision.valid_until
         bounds.append(Bound(ground, decision.decided_by, until=until))
     return bounds
+
+
+def _ground(catalogue: Catalogue, request: Request, decision: Decision) -> tuple[Ground, bool]:
+    """What an approval rests on, and whether that is gone from the catalogue, or says something else now."""
+    match decision.kind:
+        case DecisionKind.STANDING_RULE:
+            return Ground.STANDING_RULE, decision.decided_by not in catalogue.standing_rules
+        case DecisionKind.STANDARD_QUERY:
+            query = catalogue.standard_queries.get(decision.decided_by)
+            asked = {name: tuple(values) for name, values in request.parameter_domain.items()}
+            same = query is not None and (query.sql, domains_of(query, catalogue)) == (request.sql, asked)
+            permitted = query is not None and (not query.bodies or request.body in query.bodies)
+            return Ground.STANDARD_QUERY, not (same and permitted)
+        case _:
+            return Ground.APPROVAL, False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, datetime
+from decimal import Decimal
 from typing import Any
 
 from federation.state.lifecycle import RequestState, RunState
@@ -125,6 +126,33 @@ class AgreementView:
     review: date
     end: date
     in_force: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ParameterView:
+    """A parameter of a standard query, and every value that it may take. ``type`` is text, integer or number."""
+
+    name: str
+    title: str
+    type: str
+    values: list[str | int | Decimal]
+
+
+@dataclass(frozen=True, slots=True)
+class StandardQueryView:
+    """A query that custodians published: ``bodies`` run it for its purpose, until a day, without a further hand.
+    ``decided_by`` says for each custodian body who decided."""
+
+    query: str
+    title: str
+    description: str
+    sql: str
+    agreement: str
+    purpose: str
+    bodies: list[str]
+    parameters: list[ParameterView]
+    decided_by: dict[str, str]
+    until: date
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy.orm import Session
 
-from catalogue.models import StandingRule
+from catalogue.models import StandardQuery, StandingRule
 from federation.audit.events import AuditAction, AuditEvent
 from federation.state.authority import MayNotDecide, Officer, may_decide
 from federation.state.changes import record
@@ -172,6 +172,40 @@ def approve_by_rules(
         for dataset, rule in sorted(rules.items())
     ]
     return _approve(session, request, Role.STANDING_RULE, made, before, now)
+
+
+def approve_by_standard_query(
+    session: Session,
+    request_id: str,
+    query: StandardQuery,
+    datasets: Set[str],
+    now: datetime,
+    event: AuditEvent,
+) -> Request:
+    """A standard query decides on the datasets of the custodians that published it, named as what decided.
+
+    Raises:
+        DecisionNotAllowed: it was not decided by a custodian of one of them, or by the requester.
+        NotFound, TransitionNotAllowed: nothing was changed.
+    """
+    record(session, event, AuditAction.REQUEST_APPROVED, request_id)
+    request, before = _in_advance(session, request_id, dict.fromkeys(datasets))
+    for dataset in datasets:
+        decided_by = query.decided_by.get(request.custodians[dataset])
+        if decided_by is None or decided_by == request.requester or request.sql != query.sql:
+            raise DecisionNotAllowed(f"the standard query {query.query} does not decide on this request")
+    made = [
+        Decision(
+            kind=DecisionKind.STANDARD_QUERY,
+            decided_by=query.query,
+            reason=query.title,
+            dataset=dataset,
+            custodian=request.custodians[dataset],
+            valid_until=day_bound(Ground.STANDARD_QUERY, query.query, None, query.until).until,
+        )
+        for dataset in sorted(datasets)
+    ]
+    return _approve(session, request, Role.STANDARD_QUERY, made, before, now)
 
 
 def approve_where_held(

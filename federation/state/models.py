@@ -48,6 +48,14 @@ class DecisionKind(enum.StrEnum):
     HOLDER = "holder"
 
 
+class SubjectKind(enum.StrEnum):
+    """What people talk about."""
+
+    REQUEST = "request"
+    DATASET = "dataset"
+    RELEASE = "release"
+
+
 class RefusalReason(enum.StrEnum):
     """Why a custodian refuses, beside the text."""
 
@@ -256,6 +264,18 @@ class Release(Base):
     created_at: Mapped[datetime]
 
 
+class Recall(Base):
+    """A release that its custodian took back as wrong: what stays in its place. Append-only."""
+
+    __tablename__ = "recalls"
+
+    release_id: Mapped[str] = mapped_column(ForeignKey("releases.id"), primary_key=True)
+    reason: Mapped[str] = mapped_column(Text)
+    recalled_by: Mapped[str] = mapped_column(Subject)
+    body: Mapped[str] = mapped_column(Name)
+    recalled_at: Mapped[datetime]
+
+
 class LedgerEntry(Base):
     """One cell query of a release: what of which population became known to whom. Append-only.
 
@@ -309,6 +329,55 @@ class VerifiedData(Base):
     snapshot: Mapped[str] = mapped_column(String(255), primary_key=True)
     catalogue_digest: Mapped[str] = mapped_column(Digest, primary_key=True)
     verified_at: Mapped[datetime]
+
+
+class Comment(Base):
+    """What somebody said about a request, a dataset or a release. Append-only."""
+
+    __tablename__ = "comments"
+    __table_args__ = (Index("ix_comments_kind_subject", "kind", "subject"),)
+
+    id: Mapped[int] = mapped_column(BigInt, primary_key=True)
+    kind: Mapped[SubjectKind] = mapped_column(_choice(SubjectKind, "kind"))
+    subject: Mapped[str] = mapped_column(Name)
+    author: Mapped[str] = mapped_column(Subject)
+    body: Mapped[str] = mapped_column(Name)
+    text: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[datetime]
+
+
+class Contact(Base):
+    """Somebody who wants to be told of what concerns them and their body: in a feed and, with an address, by e-mail."""
+
+    __tablename__ = "contacts"
+
+    subject: Mapped[str] = mapped_column(Subject, primary_key=True)
+    body: Mapped[str] = mapped_column(Name, index=True)
+    decides: Mapped[bool]
+    email: Mapped[str | None] = mapped_column(String(254))
+    feed_sha256: Mapped[str] = mapped_column(String(64), unique=True)
+    updated_at: Mapped[datetime]
+
+
+class Notice(Base):
+    """One thing that one person is told: in their feed at once, and by e-mail when the outbox gets to it.
+
+    ``once`` tells it from all others to the same person, so that nothing is told twice. It holds no text that
+    anybody wrote and no data value. ``mail`` is when it is next due by e-mail; None: it is not, or no more.
+    """
+
+    __tablename__ = "notices"
+    __table_args__ = (UniqueConstraint("recipient", "once"), Index("ix_notices_mail", "mail"))
+
+    id: Mapped[int] = mapped_column(BigInt, primary_key=True)
+    recipient: Mapped[str] = mapped_column(Subject)
+    kind: Mapped[str] = mapped_column(String(32))
+    about: Mapped[str] = mapped_column(Name)
+    day: Mapped[str | None] = mapped_column(String(10))
+    once: Mapped[str] = mapped_column(String(160))
+    attempts: Mapped[int] = mapped_column(default=0)
+    mail: Mapped[datetime | None]
+    created_at: Mapped[datetime]
 
 
 class IdempotencyKey(Base):

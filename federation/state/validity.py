@@ -16,6 +16,7 @@ class Ground(StrEnum):
     AGREEMENT = "agreement"
     APPROVAL = "approval"
     STANDING_RULE = "standing_rule"
+    STANDARD_QUERY = "standard_query"
     SNAPSHOT = "snapshot"
 
 

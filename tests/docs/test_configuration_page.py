@@ -30,6 +30,8 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "Persons": settings.Person,
     "Programs": settings.Program,
     "Limits": settings.LimitSettings,
+    "Notices": settings.NoticeSettings,
+    "E-mail": settings.SmtpSettings,
     "Federation": settings.FederationSettings,
     "Peers": settings.PeerSettings,
     "Dataset": models.Dataset,
@@ -58,6 +60,8 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "Row filter": models.RowFilter,
     "Custom area": models.CustomArea,
     "Standing rule": models.StandingRule,
+    "Standard query": models.StandardQuery,
+    "Query parameter": models.QueryParameter,
 }
 
 
@@ -102,7 +106,14 @@ def test_every_key_is_there_with_its_default(heading: str) -> None:
 
 
 def test_every_model_has_a_section() -> None:
-    documents = (models.Dataset, models.Profile, models.Body, models.Agreement, models.CustomArea)
+    documents = (
+        models.Dataset,
+        models.Profile,
+        models.Body,
+        models.Agreement,
+        models.CustomArea,
+        models.StandardQuery,
+    )
     needed = {
         found for kind in (*documents, models.StandingRule, settings.Settings) for found in models_of(kind)
     }
@@ -128,7 +139,17 @@ def test_the_example_is_sound(tmp_path: Path) -> None:
         place.write_text(text)
     configuration = read_configuration(tmp_path)
     assert {name.partition("/")[0] for name, _ in files} == {
-        *("node.yaml", "bodies", "codelists", "datasets", "profiles", "agreements", "rules", "areas")
+        *(
+            "node.yaml",
+            "bodies",
+            "codelists",
+            "datasets",
+            "profiles",
+            "agreements",
+            "rules",
+            "queries",
+            "areas",
+        )
     }
     assert list(configuration.catalogue.datasets) == ["learners"]
     assert configuration.catalogue.profiles["college"].frequency.minimum_frequency == 15

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,8 +13,18 @@ from hypothesis import strategies as st
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from federation.audit.chain import ChainError, ChainFaultKind, ChainLink, append, events, head, verify_chain
+from federation.audit.chain import (
+    ChainError,
+    ChainFaultKind,
+    ChainLink,
+    append,
+    events,
+    head,
+    verify_chain,
+    verify_events,
+)
 from federation.audit.events import AuditAction, AuditDetailError, AuditEvent, Detail, event_hash, text_digest
+from federation.audit.export import ExportUnreadable, line_of, read_lines
 from federation.state.database import Database
 from federation.state.errors import StateConflict
 from tests.support.state import NOW
@@ -159,6 +170,51 @@ def test_whatever_is_changed_in_whichever_event_is_found(data: st.DataObject) ->
         with database.read() as session:
             assert verify_chain(session).whole == (value == before)
         database.close()
+
+
+def exported(database: Database) -> list[bytes]:
+    with database.read() as session:
+        return [line_of(record) for record in events(session)]
+
+
+def test_an_export_is_verified_without_the_database(database: Database) -> None:
+    end = write(database)
+    lines = exported(database)
+    report = verify_events(read_lines(lines), end)
+    assert (report.whole, report.reached) == (True, end)
+    assert json.loads(lines[2])["subject"] == "run_2"
+    cut = verify_events(read_lines(lines[:4]), end)
+    assert cut.fault is not None
+    assert cut.fault.kind is ChainFaultKind.CHECKPOINT_DIFFERS
+
+
+@settings(max_examples=40, deadline=None)
+@given(at=st.integers(0, LENGTH - 1), how=st.sampled_from(["edit", "remove", "swap", "repeat"]))
+def test_an_export_that_was_tampered_with_is_found(at: int, how: str) -> None:
+    with TemporaryDirectory() as directory:
+        database = Database.open(Path(directory) / "state.sqlite")
+        end = write(database)
+        lines = exported(database)
+        database.close()
+    other = (at + 1) % LENGTH
+    match how:
+        case "edit":
+            lines[at] = lines[at].replace(b'"ann"', b'"eve"')
+        case "remove":
+            del lines[at]
+        case "swap":
+            lines[at], lines[other] = lines[other], lines[at]
+        case "repeat":
+            lines.insert(at, lines[at])
+    assert not verify_events(read_lines(lines), end).whole
+
+
+@pytest.mark.parametrize(
+    "line", [b"", b"[]", b"{}", b'{"sequence": "1"}', b"\xff", b"null", b'"text"', b"1e999"]
+)
+def test_what_is_no_export_is_said_with_its_line(line: bytes) -> None:
+    with pytest.raises(ExportUnreadable, match="line 1 "):
+        list(read_lines([line]))
 
 
 @pytest.mark.parametrize(

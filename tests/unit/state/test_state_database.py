@@ -16,7 +16,19 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateTable
 
 from federation.audit.events import AuditAction
-from federation.state import asking, deciding, joint, messages, releases, requests, runs, verified
+from federation.state import (
+    asking,
+    comments,
+    deciding,
+    joint,
+    messages,
+    notices,
+    recalls,
+    releases,
+    requests,
+    runs,
+    verified,
+)
 from federation.state.database import Database
 from federation.state.errors import NodeAlreadyRunning, SchemaUnknown, StateConflict, StateUnavailable
 from federation.state.lock import NodeLock
@@ -24,9 +36,24 @@ from federation.state.schema import METADATA
 from tests.support.state import NOW, cell_query, claim, event, new_release, queued, submitted
 
 REPOSITORY = Path(__file__).parents[3]
-REPOSITORIES = (asking, deciding, requests, runs, releases, messages, joint, verified)
+REPOSITORIES = (
+    asking,
+    deciding,
+    requests,
+    runs,
+    releases,
+    recalls,
+    comments,
+    notices,
+    messages,
+    joint,
+    verified,
+)
 UNRECORDED = {
     "renew_lease": "prolongs a claim that is recorded; neither state nor result changes",
+    "claim": "makes an e-mail wait for its next attempt; what it tells of is recorded",
+    "done": "an e-mail is not sent again; what it tells of is recorded",
+    "tell": "puts a notice of what is recorded in the outbox, in the same transaction",
     "see": "for polls, which ask for nothing; a message is recorded and then seen",
 }
 

@@ -1,0 +1,1 @@
+"""What people are told, in which words, and how it reaches them."""
