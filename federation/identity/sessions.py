@@ -16,8 +16,9 @@ from typing import Any
 
 from sqlalchemy import delete, update
 
-from federation.audit.events import AuditAction, AuditEvent, Detail, DetailValue
+from federation.audit.events import AuditAction, AuditEvent
 from federation.identity.principal import Delegation, NodeRole, Principal
+from federation.identity.recorded import for_whom
 from federation.identity.records import WebSession
 from federation.state.changes import record
 from federation.state.database import Database
@@ -119,10 +120,7 @@ def _end_of(day: date) -> datetime:
 
 
 def _event(principal: Principal, action: AuditAction, now: datetime) -> AuditEvent:
-    details: dict[Detail, DetailValue] = {Detail.BODY: principal.body}
-    if principal.delegation is not None:
-        details[Detail.DELEGATION] = principal.delegation.delegation
-    return AuditEvent(principal.subject, action, principal.subject, now, details)
+    return AuditEvent(principal.subject, action, principal.subject, now, for_whom(principal))
 
 
 def _written(principal: Principal) -> dict[str, Any]:

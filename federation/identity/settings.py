@@ -62,7 +62,7 @@ class ProviderSettings(Section):
         description="The provider's issuer, exactly as it names itself; HTTPS, or a loopback address."
     )
     client_id: Text = Field(description="The name under which the provider knows the node's pages.")
-    secret: Identifier | None = Field(
+    secret: Name | None = Field(
         None, description="Name of the secret of the node's pages. None: the provider knows them without one."
     )
     device_client_id: Text | None = Field(
