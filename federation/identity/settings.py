@@ -18,6 +18,40 @@ Algorithm = Literal[
 ]
 """Signatures with a private key alone: with a shared secret, whoever can check a token could make one."""
 
+OWN_PARAMETERS = frozenset(
+    [
+        "access_token",
+        "auth",
+        "authorization_response",
+        "body",
+        "client_assertion",
+        "client_assertion_type",
+        "client_id",
+        "client_secret",
+        "code",
+        "code_challenge",
+        "code_challenge_method",
+        "code_verifier",
+        "device_code",
+        "grant_type",
+        "headers",
+        "id_token",
+        "method",
+        "nonce",
+        "redirect_uri",
+        "refresh_token",
+        "request",
+        "request_uri",
+        "response_mode",
+        "response_type",
+        "scope",
+        "state",
+        "token",
+        "url",
+    ]
+)
+"""What a request says by itself, or its sender needs for itself."""
+
 Subject = Annotated[str, StringConstraints(min_length=1, max_length=240)]
 
 
@@ -98,6 +132,9 @@ class ProviderSettings(Section):
             raise ValueError("issuer must be HTTPS, or HTTP on a loopback address")
         if "openid" not in self.scopes:
             raise ValueError("scopes must hold openid")
+        taken = sorted(OWN_PARAMETERS & set(self.parameters))
+        if taken:
+            raise ValueError(f"parameters must leave {', '.join(taken)} to the node")
         if self.audience in (self.client_id, self.device_client_id):
             raise ValueError(
                 "audience must be the API's own: with a client's id, an ID token would pass for an access token"

@@ -23,9 +23,13 @@ READ_ONLY = {
 TABLES = ("requests", "request_datasets", "decisions", "runs", "releases", "ledger", "idempotency_keys")
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    with running(write_node(tmp_path_factory.mktemp("node"))) as found:
+    directory = write_node(tmp_path_factory.mktemp("node"))
+    settings = directory / "node.yaml"
+    reviewer = "    - {person: rex, name: Rex Reviewer, body: office, roles: [reviewer]}\n  programs:\n"
+    settings.write_text(settings.read_text().replace("  programs:\n", reviewer))
+    with running(directory) as found:
         yield found
 
 
@@ -124,23 +128,18 @@ def test_who_may_do_what(role: NodeRole) -> None:
     assert set(PERMISSIONS) == set(Act)
 
 
-def test_a_reviewer_reads_like_a_custodian_and_decides_not_like_one(
-    tmp_path_factory: pytest.TempPathFactory,
-) -> None:
-    directory = write_node(tmp_path_factory.mktemp("node"))
-    settings = directory / "node.yaml"
-    reviewer = "    - {person: rex, name: Rex Reviewer, body: office, roles: [reviewer]}\n  programs:\n"
-    settings.write_text(settings.read_text().replace("  programs:\n", reviewer))
-    with running(directory) as node:
-        with node.session("pat") as planner:
-            waiting = planner.request(CUSTODIAN_SQL, agreement="planning", purpose=PURPOSE)
-        with node.http("rex") as http:
-            assert [found["request"] for found in http.get("/v1/requests").json()["requests"]] == [waiting.id]
-            assert http.get(f"/v1/requests/{waiting.id}/explanation").status_code == 200
-            reason = {"reason": "mine"}
-            for act, ruling in (
-                ("approve", reason | {"plan_digest": waiting.plan_digest}),
-                ("refuse", reason),
-                ("revoke", reason),
-            ):
-                assert http.post(f"/v1/requests/{waiting.id}/{act}", json=ruling).status_code == 403
+def test_a_reviewer_reads_like_a_custodian_and_decides_not_like_one(node: Running) -> None:
+    with node.session("pat") as planner:
+        waiting = planner.request(CUSTODIAN_SQL, agreement="planning", purpose=PURPOSE)
+    with node.http("rex") as reviewer, node.http("olu") as custodian:
+        seen = [http.get("/v1/requests").json() for http in (reviewer, custodian)]
+        assert seen[0] == seen[1]
+        assert waiting.id in {found["request"] for found in seen[0]["requests"]}
+        assert reviewer.get(f"/v1/requests/{waiting.id}/explanation").status_code == 200
+        reason = {"reason": "mine"}
+        for act, ruling in (
+            ("approve", reason | {"plan_digest": waiting.plan_digest}),
+            ("refuse", reason),
+            ("revoke", reason),
+        ):
+            assert reviewer.post(f"/v1/requests/{waiting.id}/{act}", json=ruling).status_code == 403

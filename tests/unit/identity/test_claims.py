@@ -103,6 +103,7 @@ def test_whoever_has_no_body_of_their_own_may_still_be_delegated() -> None:
         ({"device_client_id": "https://node.example/v1"}, "an ID token would pass for an access token"),
         ({"roles": {"planners": "king"}}, "roles"),
         ({"bodies": {}}, "bodies"),
+        ({"parameters": {"state": "x", "resource": "y"}}, "must leave state to the node"),
         ({"token_type": "any"}, "token_type"),
     ],
 )
