@@ -19,36 +19,19 @@ Algorithm = Literal[
 """Signatures with a private key alone: with a shared secret, whoever can check a token could make one."""
 
 OWN_PARAMETERS = frozenset(
-    [
-        "access_token",
-        "auth",
-        "authorization_response",
-        "body",
-        "client_assertion",
-        "client_assertion_type",
-        "client_id",
-        "client_secret",
-        "code",
-        "code_challenge",
-        "code_challenge_method",
-        "code_verifier",
-        "device_code",
-        "grant_type",
-        "headers",
-        "id_token",
-        "method",
-        "nonce",
-        "redirect_uri",
-        "refresh_token",
-        "request",
-        "request_uri",
-        "response_mode",
-        "response_type",
-        "scope",
-        "state",
-        "token",
-        "url",
-    ]
+    {
+        *(
+            "client_assertion",
+            "client_assertion_type",
+            "client_id",
+            "client_secret",
+            "code",
+            "code_challenge",
+        ),
+        *("code_challenge_method", "code_verifier", "device_code", "grant_type", "nonce", "redirect_uri"),
+        *("refresh_token", "request", "request_uri", "response_mode", "response_type", "scope", "state"),
+        *("auth", "authorization_response", "body", "headers", "method", "url"),
+    }
 )
 """What a request says by itself, or its sender needs for itself."""
 

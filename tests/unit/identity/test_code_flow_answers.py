@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -41,6 +43,8 @@ class Flow:
     answer: httpx.Response = field(default_factory=lambda: httpx.Response(500))
     cookie: str = ""
     asked: dict[str, str] = field(default_factory=dict)
+    ways: list[str] = field(default_factory=lambda: ["client_secret_basic"])
+    sent: list[httpx.Request] = field(default_factory=list)
 
     def begin(self, now: datetime) -> None:
         begun = self.flow.begin("/", None, now)
@@ -78,10 +82,11 @@ def flow(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Flow]:
         def answer(asked: httpx.Request) -> httpx.Response:
             path = asked.url.path
             if path == "/token":
+                made.sent.append(asked)
                 return made.answer
-            return httpx.Response(
-                200, json={"keys": [KEY.as_dict(private=False)]} if path == "/jwks" else documents()
-            )
+            described = documents(token_endpoint_auth_methods_supported=made.ways)
+            keys = {"keys": [KEY.as_dict(private=False)]}
+            return httpx.Response(200, json=keys if path == "/jwks" else described)
 
         provider = Provider("https://id.example", httpx.Client(transport=httpx.MockTransport(answer)))
         tokens = ProviderTokens(SETTINGS, provider, Delegations(), time.time)
@@ -112,6 +117,37 @@ def test_of_two_who_bring_the_same_answer_one_is_logged_in(flow: Flow) -> None:
     for thread in threads:
         thread.join()
     assert ends == {"pat": 1, "failed": 5}
+
+
+@only_sqlite
+@pytest.mark.parametrize(
+    ("secret", "ways", "header", "in_form"),
+    [
+        # RFC 6749, section 2.3.1: both halves are encoded like a form before they are joined.
+        (
+            "a+b %:",
+            ["client_secret_basic"],
+            "Basic " + base64.b64encode(b"pages:a%2Bb+%25%3A").decode(),
+            set(),
+        ),
+        ("a+b %:", ["client_secret_post"], None, {"client_id", "client_secret"}),
+        (None, ["none"], None, {"client_id"}),
+    ],
+)
+def test_the_pages_prove_who_they_are_as_the_provider_asks(
+    flow: Flow, secret: str | None, ways: list[str], header: str | None, in_form: set[str]
+) -> None:
+    flow.flow, flow.ways = replace(flow.flow, secret=secret), ways
+    flow.begin(NOW)
+    flow.tokens()
+    flow.finish(NOW)
+    (sent,) = flow.sent
+    form = parse_qs(sent.content.decode())
+    assert sent.headers.get("Authorization") == header
+    assert {name for name in form if name.startswith("client_")} == in_form
+    assert form.get("client_secret", [secret]) == [secret]
+    digest = hashlib.sha256(form["code_verifier"][0].encode()).digest()
+    assert base64.urlsafe_b64encode(digest).rstrip(b"=").decode() == flow.asked["code_challenge"]  # RFC 7636
 
 
 @only_sqlite

@@ -137,6 +137,29 @@ def test_while_it_is_away_known_keys_serve_and_others_wait() -> None:
     assert found.key("unknown") is None
 
 
+def test_while_it_is_away_nobody_waits_for_another_who_asks() -> None:
+    def away(_: httpx.Request) -> httpx.Response:
+        raise httpx.ConnectTimeout("away")
+
+    clock = Clock()
+    found, asked = provider(away, clock)
+    with pytest.raises(ProviderUnavailable):
+        found.metadata()
+    clock.now += RETRY_SECONDS
+    with (
+        found._lock,
+        pytest.raises(ProviderUnavailable),
+    ):  # as if another were asking, for as long as that takes
+        found.key("unknown")
+    assert len(asked) == 1
+
+
+@pytest.mark.parametrize("ways", [None, 7, {}, ["client_secret_post"]])
+def test_how_a_secret_is_sent_is_taken_from_a_list_alone(ways: object) -> None:
+    found, _ = provider(serving([], token_endpoint_auth_methods_supported=ways), Clock())
+    assert found.metadata().secret_in_form == (ways == ["client_secret_post"])
+
+
 @pytest.mark.parametrize(
     "changes",
     [
