@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.postgresql import NO_SERVER
+from tests.support.provider import NO_PROVIDER
 from tests.support.spark import LEFT_OUT
 from tests.support.thorough import ONLY_THOROUGH
 
@@ -47,6 +48,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> Iterat
     terminalreporter.write_line(f"reference tests skipped: {len(skipped)}{reason}")
     for what, reason in (
         ("tests on a PostgreSQL server", NO_SERVER),
+        ("tests on an identity provider", NO_PROVIDER),
         ("tests on a Spark cluster", LEFT_OUT),
         ("long tests", ONLY_THOROUGH),
     ):

@@ -57,7 +57,8 @@ async def once(
 ) -> Once | None:
     if idempotency_key is None:
         return None
-    digest = request_digest(request.method, request.url.path, await request.body())
+    asked = f"{request.url.path} for {principal.body}"
+    digest = request_digest(request.method, asked, await request.body())
     return Once(principal.subject, idempotency_key, digest)
 
 

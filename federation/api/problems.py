@@ -209,7 +209,9 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(AuthenticationError)
     async def _authentication(request: Request, error: AuthenticationError) -> JSONResponse:
-        fault = Fault(str(error.fault), str(error), "get a token from the token endpoint")
+        fault = Fault(
+            str(error.fault), str(error), "log in again, or take a new token from where the last one was"
+        )
         challenge = {"WWW-Authenticate": f'Bearer error="invalid_token", error_description="{error}"'}
         return problem(request.url.path, ServiceCode.NOT_AUTHENTICATED, str(error), (fault,), challenge)
 

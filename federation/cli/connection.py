@@ -108,7 +108,7 @@ def node_command(
     return register
 
 
-def log_in(url: str, person: str | None, client_id: str | None, acting_for: str | None = None) -> Session:
+def log_in(url: str, person: str | None, client_id: str | None, acting_for: str | None) -> Session:
     """A session at the node, of whoever is named, or else of the log-in that is kept.
 
     Raises:

@@ -50,7 +50,7 @@ def device_login(
     if named.device_client_id is None or endpoints.device is None:
         raise NotAuthenticated("this node has no log-in for command lines and notebooks: ask its keeper")
     scopes = [*named.scopes, *(["offline_access"] if endpoints.offline_access else [])]
-    form = {"client_id": named.device_client_id, "scope": " ".join(scopes), **named.parameters}
+    form = {**named.parameters, "client_id": named.device_client_id, "scope": " ".join(scopes)}
     begun = _begun(http, endpoints.device, form)
     lasts = min(_number(begun.get("expires_in"), 600.0), LONGEST_WAIT_SECONDS)
     complete = begun.get("verification_uri_complete")
@@ -64,10 +64,10 @@ def device_login(
     )
     interval, deadline = max(1.0, _number(begun.get("interval"), 5.0)), time.monotonic() + lasts
     asked = {
+        **named.parameters,
         "grant_type": GRANT,
         "client_id": named.device_client_id,
         "device_code": str(begun.get("device_code")),
-        **named.parameters,
     }
     while time.monotonic() < deadline:
         time.sleep(interval)

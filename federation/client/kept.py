@@ -130,10 +130,10 @@ class KeptTokens:
         if login.refresh_token is None:
             raise NotAuthenticated(AGAIN)
         form = {
+            **login.parameters,
             "grant_type": "refresh_token",
             "refresh_token": login.refresh_token,
             "client_id": login.client_id,
-            **login.parameters,
         }
         try:
             answer = token_answer(self._http, endpoints_of(self._http, login.issuer).token, form)

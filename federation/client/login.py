@@ -25,10 +25,10 @@ def program_tokens(http: httpx.Client, client_id: str, secret: str) -> Tokens:
         return FormTokens(http, TOKEN, in_form)
     endpoints = endpoints_of(http, named.issuer)
     if endpoints.secret_in_form:
-        return FormTokens(http, endpoints.token, {**in_form, **named.parameters})
+        return FormTokens(http, endpoints.token, {**named.parameters, **in_form})
     # Encoded as RFC 6749, section 2.3.1 asks.
     auth = httpx.BasicAuth(quote_plus(client_id), quote_plus(secret))
-    return FormTokens(http, endpoints.token, {**form, **named.parameters}, auth)
+    return FormTokens(http, endpoints.token, {**named.parameters, **form}, auth)
 
 
 def person_tokens(http: httpx.Client, node: str, show: Callable[[DeviceCode], None] | None) -> Tokens:

@@ -72,6 +72,7 @@ def endpoints_of(http: httpx.Client, issuer: str) -> Endpoints:
     addresses = {
         name: document.get(f"{name}_endpoint") for name in ("token", "device_authorization", "revocation")
     }
+    ways, scopes = document.get("token_endpoint_auth_methods_supported"), document.get("scopes_supported")
     safe = all(url is None or (isinstance(url, str) and is_safe_url(url)) for url in addresses.values())
     if document.get("issuer") != issuer or not safe or addresses["token"] is None:
         raise _unusable(issuer)
@@ -79,9 +80,8 @@ def endpoints_of(http: httpx.Client, issuer: str) -> Endpoints:
         token=addresses["token"],
         device=addresses["device_authorization"],
         revocation=addresses["revocation"],
-        secret_in_form="client_secret_basic"
-        not in document.get("token_endpoint_auth_methods_supported", ["client_secret_basic"]),
-        offline_access="offline_access" in document.get("scopes_supported", []),
+        secret_in_form=isinstance(ways, list) and "client_secret_basic" not in ways,
+        offline_access=isinstance(scopes, list) and "offline_access" in scopes,
     )
 
 

@@ -162,7 +162,7 @@ class CodeFlow:
             raise LoginFailed(
                 "the identity provider did not accept the log-in: it was used before, or is over"
             ) from None
-        except httpx.HTTPError as error:
+        except (httpx.HTTPError, ValueError) as error:  # Authlib's word for what is no JSON object
             raise ProviderUnavailable(type(error).__name__) from None
         access, identity = token.get("access_token"), token.get("id_token")
         if not isinstance(access, str) or not isinstance(identity, str):

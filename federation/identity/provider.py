@@ -57,6 +57,7 @@ class Provider:
         self._metadata: Metadata | None = None
         self._keys: Mapping[str, PublicKey] = {}
         self._fetched_at = self._tried_at = float("-inf")
+        self._away = False
 
     def metadata(self) -> Metadata:
         """Raises ProviderUnavailable: it was never reached, and is not now."""
@@ -74,23 +75,28 @@ class Provider:
         """
         if self._now() - self._fetched_at >= FRESH_SECONDS or kid not in self._keys:
             self._renew(needed=lambda: kid not in self._keys)
-        if kid not in self._keys and self._tried_at > self._fetched_at:
+        if kid not in self._keys and self._away:
             raise ProviderUnavailable
         return self._keys.get(kid)
 
     def _renew(self, needed: Callable[[], bool]) -> None:
-        """Fetch, unless that was tried just now. Who can do without does not wait for another that is fetching."""
-        if not self._lock.acquire(blocking=needed()):
+        """Fetch, unless that was tried just now.
+
+        Another that is fetching is waited for by those who can't do without, and while the provider is away by nobody:
+        tokens with keys that nobody knows must not take all threads.
+        """
+        if not self._lock.acquire(blocking=needed() and not self._away):
             return
         try:
-            started = self._now()
-            if started - self._tried_at < RETRY_SECONDS:
+            if self._now() - self._tried_at < RETRY_SECONDS:
                 return
-            self._tried_at = started
-            self._metadata, self._keys = self._fetch()
-            self._fetched_at = started
-        except ProviderUnavailable as error:
-            log.warning("identity_provider_unavailable", reason=str(error))
+            try:
+                self._metadata, self._keys = self._fetch()
+                self._away, self._fetched_at = False, self._now()
+            except ProviderUnavailable as error:
+                self._away = True
+                log.warning("identity_provider_unavailable", reason=str(error))
+            self._tried_at = self._now()
         finally:
             self._lock.release()
 
@@ -99,12 +105,12 @@ class Provider:
         if document.get("issuer") != self.issuer:
             raise ProviderUnavailable("its configuration names another issuer")
         end_session = document.get("end_session_endpoint")
-        ways = document.get("token_endpoint_auth_methods_supported", ["client_secret_basic"])
+        ways = document.get("token_endpoint_auth_methods_supported")
         metadata = Metadata(
             authorization_endpoint=_address(document.get("authorization_endpoint")),
             token_endpoint=_address(document.get("token_endpoint")),
             end_session_endpoint=None if end_session is None else _address(end_session),
-            secret_in_form="client_secret_basic" not in ways,
+            secret_in_form=isinstance(ways, list) and "client_secret_basic" not in ways,
         )
         keys = self._document(_address(document.get("jwks_uri"))).get("keys")
         found = [_key(item) for item in keys] if isinstance(keys, list) else []

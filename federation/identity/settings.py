@@ -18,6 +18,23 @@ Algorithm = Literal[
 ]
 """Signatures with a private key alone: with a shared secret, whoever can check a token could make one."""
 
+OWN_PARAMETERS = frozenset(
+    {
+        *(
+            "client_assertion",
+            "client_assertion_type",
+            "client_id",
+            "client_secret",
+            "code",
+            "code_challenge",
+        ),
+        *("code_challenge_method", "code_verifier", "device_code", "grant_type", "nonce", "redirect_uri"),
+        *("refresh_token", "request", "request_uri", "response_mode", "response_type", "scope", "state"),
+        *("auth", "authorization_response", "body", "headers", "method", "url"),
+    }
+)
+"""What a request says by itself, or its sender needs for itself."""
+
 Subject = Annotated[str, StringConstraints(min_length=1, max_length=240)]
 
 
@@ -62,7 +79,7 @@ class ProviderSettings(Section):
         description="The provider's issuer, exactly as it names itself; HTTPS, or a loopback address."
     )
     client_id: Text = Field(description="The name under which the provider knows the node's pages.")
-    secret: Identifier | None = Field(
+    secret: Name | None = Field(
         None, description="Name of the secret of the node's pages. None: the provider knows them without one."
     )
     device_client_id: Text | None = Field(
@@ -98,6 +115,9 @@ class ProviderSettings(Section):
             raise ValueError("issuer must be HTTPS, or HTTP on a loopback address")
         if "openid" not in self.scopes:
             raise ValueError("scopes must hold openid")
+        taken = sorted(OWN_PARAMETERS & set(self.parameters))
+        if taken:
+            raise ValueError(f"parameters must leave {', '.join(taken)} to the node")
         if self.audience in (self.client_id, self.device_client_id):
             raise ValueError(
                 "audience must be the API's own: with a client's id, an ID token would pass for an access token"

@@ -11,11 +11,12 @@ from sqlalchemy.orm import Session
 
 from federation.audit.events import AuditAction, AuditEvent, Detail, DetailValue, text_digest
 from federation.identity.principal import Principal
+from federation.identity.recorded import for_whom
 from federation.service.consequences import follow
 from federation.service.errors import Fault, ServiceCode, ServiceError
 from federation.service.node import Node
 from federation.service.once import Once, act
-from federation.service.permissions import Act, require
+from federation.service.permissions import Act, permitted, require
 from federation.service.request_views import request_view
 from federation.service.requests import lapse, visible
 from federation.service.views import RequestView
@@ -101,6 +102,11 @@ def revoke(
     return _decide(node, principal, request_id, AuditAction.REQUEST_REVOKED, store.revoke, ruling, once)
 
 
+REVIEWED = frozenset(
+    {AuditAction.REQUEST_APPROVED, AuditAction.REQUEST_REFUSED, AuditAction.REQUEST_RETURNED}
+)
+"""What reviewers do, too; to stop the use of an approval is for custodians."""
+
 Step = Callable[[Session, str, Verdict, datetime, AuditEvent], Request]
 
 
@@ -120,9 +126,15 @@ def _decide(
     once: Once | None,
     until: datetime | None = None,
 ) -> RequestView:
-    require(principal, Act.DECIDE)
+    if action not in REVIEWED or not permitted(principal, Act.REVIEW):
+        require(principal, Act.DECIDE)
     now = node.clock()
-    officer = Officer(principal.subject, principal.body, is_custodian=True)
+    officer = Officer(
+        principal.subject,
+        principal.body,
+        is_custodian=permitted(principal, Act.DECIDE),
+        is_reviewer=permitted(principal, Act.REVIEW),
+    )
 
     def do(session: Session) -> RequestView:
         request = visible(session, principal, request_id)
@@ -130,7 +142,7 @@ def _decide(
         verdict = Verdict(
             officer, ruling.reason, digest, until, ruling.conditions, ruling.maximum_runs, ruling.code
         )
-        event = AuditEvent(principal.subject, action, request_id, now, _details(principal.body, verdict))
+        event = AuditEvent(principal.subject, action, request_id, now, _details(principal, verdict))
         decided = step(session, request_id, verdict, now, event)
         follow(session, decided, action, principal.subject, now)
         return request_view(node, session, decided, now)
@@ -138,9 +150,9 @@ def _decide(
     return act(node.database, once, RequestView, now, do)
 
 
-def _details(body: str, verdict: Verdict) -> dict[Detail, DetailValue]:
+def _details(principal: Principal, verdict: Verdict) -> dict[Detail, DetailValue]:
     details: dict[Detail, DetailValue] = {
-        Detail.BODY: body,
+        **for_whom(principal),
         Detail.PLAN_DIGEST: verdict.plan_digest,
         Detail.REASON_DIGEST: text_digest(verdict.reason),
     }

@@ -12,6 +12,7 @@ from catalogue.models import StandardQuery, StandingRule
 from federation.audit.chain import append
 from federation.audit.events import AuditAction, AuditEvent, Detail, DetailValue, text_digest
 from federation.identity.principal import Principal
+from federation.identity.recorded import for_whom
 from federation.service import plans
 from federation.service.consequences import follow
 from federation.service.errors import Fault, ServiceCode, ServiceError, refused
@@ -82,9 +83,7 @@ def save(
         if draft is not None:
             visible(session, principal, draft)
         _check_supersedes(session, principal, supersedes)
-        event = AuditEvent(
-            new.requester, AuditAction.REQUEST_SAVED, new.id, now, {Detail.BODY: principal.body}
-        )
+        event = AuditEvent(new.requester, AuditAction.REQUEST_SAVED, new.id, now, for_whom(principal))
         return request_view(node, session, asking.save(session, new, now, event), now)
 
     return act(node.database, once, RequestView, now, do)
@@ -142,7 +141,7 @@ def _submit(
     ready = _ready(node, principal, request_id, ask, supersedes, standard, now)
     new = ready.new
     about: dict[Detail, DetailValue] = {
-        Detail.BODY: new.body,
+        **for_whom(principal),
         Detail.AGREEMENT: new.agreement,
         Detail.PLAN_DIGEST: new.plan_digest,
     }
@@ -339,7 +338,7 @@ def _own(
 
     def do(session: Session) -> RequestView:
         request = visible(session, principal, request_id)
-        about = details | {Detail.BODY: request.body, Detail.PLAN_DIGEST: request.plan_digest}
+        about = details | for_whom(principal) | {Detail.PLAN_DIGEST: request.plan_digest}
         event = AuditEvent(principal.subject, action, request_id, now, about)
         request = step(session, event)
         follow(session, request, action, principal.subject, now)

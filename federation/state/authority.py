@@ -11,12 +11,13 @@ from federation.state.quorum import Quorum
 
 @dataclass(frozen=True, slots=True)
 class Officer:
-    """A person who is signed in: the identity's subject, the body for which they act, and whether they decide
-    on its data."""
+    """A person who is signed in: the identity's subject, the body for which they act, whether they decide on its
+    data, and whether they review: decide on appeals, and for their body where it decides beside the custodian."""
 
     subject: str
     body: str
     is_custodian: bool = False
+    is_reviewer: bool = False
 
 
 class DenialReason(StrEnum):
@@ -24,6 +25,7 @@ class DenialReason(StrEnum):
     NOT_CUSTODIAN = "not_custodian"
     NOT_OWN_DATASET = "not_own_dataset"
     REFUSED_BEFORE = "refused_before"
+    NO_APPEAL = "no_appeal"
 
     @property
     def message(self) -> str:
@@ -32,6 +34,7 @@ class DenialReason(StrEnum):
             DenialReason.NOT_CUSTODIAN: "only a custodian decides on requests",
             DenialReason.NOT_OWN_DATASET: "the request touches no dataset of which your body is custodian",
             DenialReason.REFUSED_BEFORE: "you refused it before: another custodian decides on the appeal",
+            DenialReason.NO_APPEAL: "a reviewer decides on appeals, and beside another body that is the custodian",
         }[self]
 
 
@@ -64,9 +67,13 @@ def may_decide(
     """
     if officer.subject == requester:
         return MayNotDecide(DenialReason.OWN_REQUEST)
-    if not officer.is_custodian:
+    if not officer.is_custodian and not officer.is_reviewer:
         return MayNotDecide(DenialReason.NOT_CUSTODIAN)
     own = tuple(sorted(dataset for dataset, quorum in quorums.items() if officer.body in quorum.bodies))
     if not own:
         return MayNotDecide(DenialReason.NOT_OWN_DATASET)
-    return MayNotDecide(DenialReason.REFUSED_BEFORE) if officer.subject in refused_by else MayDecide(own)
+    if officer.subject in refused_by:
+        return MayNotDecide(DenialReason.REFUSED_BEFORE)
+    if not officer.is_custodian and not refused_by:
+        own = tuple(dataset for dataset in own if quorums[dataset].custodian != officer.body)
+    return MayDecide(own) if own else MayNotDecide(DenialReason.NO_APPEAL)

@@ -118,6 +118,16 @@ def test_who_refused_does_not_decide_on_the_appeal_and_bodies_beside_the_custodi
     assert may_decide(ann, "bob", quorums, {"abe"}) == MayDecide(("pay",))
 
 
+def test_a_reviewer_decides_on_appeals_and_beside_another_body() -> None:
+    quorums = {"pay": Quorum("ons", frozenset({"dfe"}), persons=2, organisations=2), "sites": Quorum("ons")}
+    at_custodian, beside = (Officer("rae", body, is_reviewer=True) for body in ("ons", "dfe"))
+    assert may_decide(at_custodian, "bob", quorums) == MayNotDecide(DenialReason.NO_APPEAL)
+    assert may_decide(at_custodian, "bob", quorums, {"olu"}) == MayDecide(("pay", "sites"))
+    assert may_decide(at_custodian, "bob", quorums, {"rae"}) == MayNotDecide(DenialReason.REFUSED_BEFORE)
+    assert may_decide(beside, "bob", quorums) == MayDecide(("pay",))
+    assert may_decide(beside, "rae", quorums) == MayNotDecide(DenialReason.OWN_REQUEST)
+
+
 @pytest.mark.parametrize(
     ("approvals", "reached"),
     [
