@@ -20,6 +20,7 @@ from catalogue.loader import check_directory, declared_documents
 from catalogue.yaml_source import Source, Step, read_yaml
 from connectors.registry import KindUnusable, kind_of
 from federation.settings import DEFAULT_KIND, Settings
+from federation.web.maps import MapUnreadable, map_of
 
 FILE = "node.yaml"
 
@@ -49,6 +50,8 @@ def read_configuration(directory: Path, today: date | None = None) -> Configurat
     if source is not None:
         given = source.data if settings is None else settings.model_dump()
         faults += _cross_faults(directory, source, given, report.faults)
+    if settings is not None and source is not None and report.catalogue is not None:
+        faults += _map_faults(directory, source, settings, report.catalogue)
     if report.catalogue is None or settings is None or faults:
         raise CatalogueError((*faults, *report.faults))
     return Configuration(directory, settings, report.catalogue, report.warnings)
@@ -135,6 +138,16 @@ def _cross_faults(
                 )
                 place: tuple[Step, ...] = ("federation", "peers") if names else ()
                 yield source.fault(place, message, nearest(peer, names))
+
+
+def _map_faults(directory: Path, source: Source, settings: Settings, catalogue: Catalogue) -> Iterator[Fault]:
+    """Maps of areas that the catalogue does not have, or whose file can't be used."""
+    for index, each in enumerate(settings.pages.maps):
+        try:
+            map_of(each, directory, catalogue)
+        except MapUnreadable as error:
+            mend = "see `pages` in docs/configuration.md for what a map needs"
+            yield source.fault(("pages", "maps", index), str(error), mend)
 
 
 def _members(source: Source, given: Mapping[str, Any], bodies: Iterable[str]) -> Iterator[Fault]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.browser import NO_BROWSER
 from tests.support.postgresql import NO_SERVER
 from tests.support.spark import LEFT_OUT
 
@@ -50,3 +51,6 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> Iterat
     left_out = [r for r in terminalreporter.stats.get("skipped", []) if LEFT_OUT in str(r.longrepr)]
     if left_out:
         terminalreporter.write_line(f"tests on a Spark cluster skipped: {len(left_out)} ({LEFT_OUT})")
+    unseen = [r for r in terminalreporter.stats.get("skipped", []) if NO_BROWSER in str(r.longrepr)]
+    if unseen:
+        terminalreporter.write_line(f"tests of pages in a browser skipped: {len(unseen)} ({NO_BROWSER})")

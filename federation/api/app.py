@@ -31,6 +31,7 @@ from federation.api.metrics import Metrics, MetricsMiddleware
 from federation.identity.builtin import NOTICE
 from federation.runs.workers import Workers
 from federation.service.node import Node
+from federation.web import site
 
 DESCRIPTION = """Approved aggregate queries on data that stays where it is held.
 
@@ -105,6 +106,7 @@ def create_app(node: Node) -> FastAPI:
         message_bytes=node.settings.federation.message_bytes,
     )
     app.add_middleware(problems.LastResort)
+    site.install(app, node)
     app.add_middleware(DefaultHeaders)
     app.add_middleware(MetricsMiddleware, metrics=app.state.metrics)
     return app

@@ -30,6 +30,8 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "Persons": settings.Person,
     "Programs": settings.Program,
     "Limits": settings.LimitSettings,
+    "Pages": settings.PagesSettings,
+    "Map": settings.MapSettings,
     "Federation": settings.FederationSettings,
     "Peers": settings.PeerSettings,
     "Dataset": models.Dataset,
