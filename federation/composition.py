@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 import os
 import threading
@@ -35,10 +34,7 @@ from federation.holders.masked import MaskedHolder
 from federation.holders.remote import PartsHolder, RemoteHolder
 from federation.holders.routing import Gatherer, RoutingHolder
 from federation.holders.verification import related_to
-from federation.identity.builtin import BuiltinIdentity, Client
-from federation.identity.principal import Principal
-from federation.identity.sessions import Sessions
-from federation.identity.tokens import AccessTokens
+from federation.identity.assembly import build_identity
 from federation.masked.node import JointNode
 from federation.release.files import ReleaseStore
 from federation.release.keys import SigningKey
@@ -49,7 +45,7 @@ from federation.service.cells import answer_cells
 from federation.service.compiling import CompilerPool
 from federation.service.node import Node
 from federation.service.verification import StoredVerifications
-from federation.settings import IdentitySettings, Settings
+from federation.settings import Settings
 from federation.state.database import Database
 from federation.state.errors import PrivateFileError
 from federation.state.idempotency import forget_before
@@ -235,7 +231,9 @@ def _assemble(
     sandbox = stack.enter_context(Sandbox())
     compiler = CompilerPool(catalogue, settings.limits.compile_workers, settings.limits.compile_seconds)
     stack.callback(compiler.close)
-    identity = _identity(settings)
+    secret = partial(named_secret, directory=secrets_dir, environment=environment)
+    identity = build_identity(settings.identity, settings.public_url, database, secret, clock)
+    stack.callback(identity.close)
     details = {Detail.VERSION: catalogue.version, Detail.KEY_ID: signing_key.key_id}
     with database.write() as session:
         forget_before(session, clock() - KEYS_KEPT)
@@ -264,9 +262,10 @@ def _assemble(
         files=files,
         signing_key=signing_key,
         key_epoch=secrets.key_epoch,
-        authenticator=identity,
-        token_issuer=identity,
-        sessions=_sessions(settings.identity, database),
+        authenticator=identity.authenticator,
+        token_issuer=identity.issuer,
+        sessions=identity.sessions,
+        login=identity.login,
         wire=wire,
         clock=clock,
         render=partial(_render, connectors, catalogue),
@@ -310,29 +309,3 @@ def _statements(connectors: Mapping[str, Connector], fragment: Fragment) -> str:
 def _presentation_limits(settings: Settings) -> Limits:
     seconds = settings.limits.presentation_seconds
     return Limits(deadline_seconds=seconds, cpu_seconds=math.ceil(seconds), memory_bytes=SANDBOX_MEMORY)
-
-
-def _sessions(identity: IdentitySettings, database: Database) -> Sessions:
-    terms = hashlib.sha256(identity.model_dump_json().encode()).hexdigest()
-    idle, longest = timedelta(minutes=identity.session_idle_minutes), timedelta(hours=identity.session_hours)
-    return Sessions(database, idle, longest, terms)
-
-
-def _identity(settings: Settings) -> BuiltinIdentity:
-    identity = settings.identity
-    tokens = AccessTokens.with_new_key(
-        settings.public_url, f"{settings.public_url}/v1", identity.token_minutes * 60
-    )
-    programs = {
-        program.client_id: Client(
-            program.client_id,
-            program.secret_sha256,
-            Principal(program.client_id, program.name, program.body, frozenset(program.roles)),
-        )
-        for program in identity.programs
-    }
-    persons = {
-        person.person: Principal(person.person, person.name, person.body, frozenset(person.roles))
-        for person in identity.persons
-    }
-    return BuiltinIdentity(tokens, programs, persons)

@@ -151,12 +151,20 @@ def _map_faults(directory: Path, source: Source, settings: Settings, catalogue: 
 
 
 def _members(source: Source, given: Mapping[str, Any], bodies: Iterable[str]) -> Iterator[Fault]:
-    """Persons and programs of a body that nobody declares."""
+    """Whoever acts for a body that nobody declares."""
     identity = given.get("identity")
-    for kind in ("persons", "programs"):
-        members = identity.get(kind) if isinstance(identity, Mapping) else None
+    if not isinstance(identity, Mapping):
+        return
+    named: list[tuple[tuple[Step, ...], object]] = []
+    for kind in ("persons", "programs", "delegations"):
+        members = identity.get(kind)
         for index, member in enumerate(members if isinstance(members, list | tuple) else ()):
             body = member.get("body") if isinstance(member, Mapping) else None
-            if isinstance(body, str) and body not in bodies:
-                place = ("identity", kind, index, "body")
-                yield source.fault(place, f"there is no body `{body}`", nearest(body, bodies))
+            named.append((("identity", kind, index, "body"), body))
+    provider = identity.get("provider")
+    mapped = provider.get("bodies") if isinstance(provider, Mapping) else None
+    for value, body in mapped.items() if isinstance(mapped, Mapping) else ():
+        named.append((("identity", "provider", "bodies", value), body))
+    for place, body in named:
+        if isinstance(body, str) and body not in bodies:
+            yield source.fault(place, f"there is no body `{body}`", nearest(body, bodies))

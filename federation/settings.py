@@ -8,14 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any
-from urllib.parse import urlsplit
 
 from pydantic import (
-    BaseModel,
-    ConfigDict,
     Field,
     PlainValidator,
     SerializeAsAny,
@@ -28,10 +24,9 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from catalogue.models import Name, Text
 from connectors.registry import KindUnusable, SourceSettings, kind_names, kind_of
-from federation.identity.principal import NodeRole
-
-Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]
-
+from federation.addresses import is_safe_url
+from federation.identity.settings import IdentitySettings
+from federation.sections import Section
 
 PublicKey = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{43}$")]
 
@@ -42,56 +37,6 @@ class Environment(StrEnum):
     DEMO = "demo"
     TEST = "test"
     PRODUCTION = "production"
-
-
-class Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Member(Section):
-    """Somebody, or something, that acts for a body."""
-
-    name: Text = Field(description="The name as people read it.")
-    body: Name = Field(description="The body acted for.")
-    roles: Annotated[tuple[NodeRole, ...], Field(min_length=1)] = Field(
-        description="planner, analyst, custodian, reviewer, auditor or administrator; several are possible."
-    )
-
-
-class Person(Member):
-    """Somebody who may be chosen at the demo login."""
-
-    person: Identifier = Field(description="The name under which the person logs in.")
-
-
-class Program(Member):
-    """A program with a secret of its own."""
-
-    client_id: Identifier = Field(description="The name under which the program asks for a token.")
-    secret_sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")] = Field(
-        description="SHA-256, in hexadecimal, of a random secret of at least 32 characters."
-    )
-
-
-class IdentitySettings(Section):
-    """The built-in identity. It is for demonstrations and tests."""
-
-    allow_builtin_identity: bool = Field(
-        False, description="Let a node whose environment is production start with the built-in identity."
-    )
-    token_minutes: Annotated[int, Field(ge=1, le=1440)] = Field(
-        60, description="How long an access token is valid, in minutes."
-    )
-    session_idle_minutes: Annotated[int, Field(ge=1, le=1440)] = Field(
-        30, description="How long a session at the pages may lie unused, in minutes."
-    )
-    session_hours: Annotated[int, Field(ge=1, le=168)] = Field(
-        10, description="How long a session at the pages lasts at most, in hours."
-    )
-    persons: tuple[Person, ...] = Field(
-        (), description="Persons who may log in by name alone. Never in production."
-    )
-    programs: tuple[Program, ...] = Field((), description="Programs that log in with client credentials.")
 
 
 class LimitSettings(Section):
@@ -261,7 +206,8 @@ class Settings(BaseSettings):
         description="Connectors by the name that datasets use for them.",
     )
     identity: IdentitySettings = Field(
-        default_factory=lambda: IdentitySettings.model_validate({}), description="The built-in identity."
+        default_factory=lambda: IdentitySettings.model_validate({}),
+        description="Who people and programs are.",
     )
     limits: LimitSettings = Field(
         default_factory=lambda: LimitSettings.model_validate({}), description="Bounds on use."
@@ -298,36 +244,14 @@ class Settings(BaseSettings):
     def _safe(self) -> Settings:
         if not is_safe_url(self.public_url):
             raise ValueError("public_url must be HTTPS, or HTTP on a loopback address")
-        names = [person.person for person in self.identity.persons]
-        names += [program.client_id for program in self.identity.programs]
-        twice = sorted({name for name in names if names.count(name) > 1})
-        if twice:
-            raise ValueError(f"identity: {', '.join(twice)} stands for more than one person or program")
         if self.node in self.federation.peers:
             raise ValueError(f"federation: {self.node} is this node itself and no peer of it")
-        if self.environment is Environment.PRODUCTION:
+        if self.environment is Environment.PRODUCTION and self.identity.provider is None:
             if not self.identity.allow_builtin_identity:
                 raise ValueError(
-                    "the built-in identity is for demonstrations and tests: a production node does not start "
-                    "with it unless identity.allow_builtin_identity is true"
+                    "the built-in identity is for demonstrations and tests: give identity.provider; a production node "
+                    "does not start without unless identity.allow_builtin_identity is true"
                 )
             if self.identity.persons:
                 raise ValueError("identity.persons log in without a password: not in production")
         return self
-
-
-def is_safe_url(text: str) -> bool:
-    """Whether what is sent there can be read by nobody on the way: HTTPS, or HTTP that stays on this machine."""
-    try:
-        url = urlsplit(text)
-        host = url.hostname or ""
-    except ValueError:
-        return False
-    return bool(host) and (url.scheme == "https" or (url.scheme == "http" and _is_loopback(host)))
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -10,6 +10,7 @@ import pytest
 
 from tests.support.browser import NO_BROWSER
 from tests.support.postgresql import NO_SERVER
+from tests.support.provider import NO_PROVIDER
 from tests.support.spark import LEFT_OUT
 
 REFERENCE_VARIABLE = "FEDERATION_REFERENCE_DATA"
@@ -48,6 +49,11 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> Iterat
     without = [r for r in terminalreporter.stats.get("skipped", []) if NO_SERVER in str(r.longrepr)]
     if without:
         terminalreporter.write_line(f"tests on a PostgreSQL server skipped: {len(without)} ({NO_SERVER})")
+    unknown = [r for r in terminalreporter.stats.get("skipped", []) if NO_PROVIDER in str(r.longrepr)]
+    if unknown:
+        terminalreporter.write_line(
+            f"tests with an identity provider skipped: {len(unknown)} ({NO_PROVIDER})"
+        )
     left_out = [r for r in terminalreporter.stats.get("skipped", []) if LEFT_OUT in str(r.longrepr)]
     if left_out:
         terminalreporter.write_line(f"tests on a Spark cluster skipped: {len(left_out)} ({LEFT_OUT})")

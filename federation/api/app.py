@@ -23,6 +23,7 @@ from federation.api import (
     release_routes,
     request_routes,
     run_routes,
+    session_routes,
 )
 from federation.api.docs_page import docs_page
 from federation.api.headers import DefaultHeaders
@@ -95,9 +96,12 @@ def create_app(node: Node) -> FastAPI:
         audit_routes,
         node_routes,
         federation_routes,
+        session_routes,
     ):
         app.include_router(module.router)
     app.include_router(node_routes.probes)
+    if node.login is not None:
+        app.include_router(session_routes.provider_router)
     app.add_api_route("/docs", lambda: HTMLResponse(docs_page(app.openapi())), include_in_schema=False)
     app.openapi = partial(documented, app)  # type: ignore[method-assign]
     app.add_middleware(

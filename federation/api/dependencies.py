@@ -21,12 +21,17 @@ def node_of(request: Request) -> Node:
 
 
 def caller(
-    request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+    request: Request,
+    credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
+    acting_for: Annotated[
+        str | None,
+        Header(max_length=64, description="The body to act for by delegation, where it is not one's own."),
+    ] = None,
 ) -> Principal:
     """Who calls; counts the request against the caller's share."""
     if credentials is None:
         raise AuthenticationError(TokenFault.MISSING)
-    principal = node_of(request).authenticator.authenticate(credentials.credentials)
+    principal = node_of(request).authenticator.authenticate(credentials.credentials, acting_for)
     cast(RateLimiter, request.app.state.limiter).take(principal.subject)
     return principal
 
@@ -52,7 +57,8 @@ async def once(
 ) -> Once | None:
     if idempotency_key is None:
         return None
-    digest = request_digest(request.method, request.url.path, await request.body())
+    asked = f"{request.url.path} for {principal.body}"
+    digest = request_digest(request.method, asked, await request.body())
     return Once(principal.subject, idempotency_key, digest)
 
 

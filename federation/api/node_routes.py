@@ -82,6 +82,22 @@ def metadata(node: NodeDep) -> dict[str, Any]:
     }
 
 
+@router.get("/.well-known/oauth-protected-resource", tags=["identity"])
+def protected_resource(node: NodeDep) -> dict[str, Any]:
+    """Who issues the tokens that the API takes (RFC 9728), and what clients of this node tell them."""
+    url, provider = node.settings.public_url, node.settings.identity.provider
+    found: dict[str, Any] = {"resource": url, "bearer_methods_supported": ["header"]}
+    if provider is None:
+        return found | {"authorization_servers": [url]}
+    found |= {
+        "authorization_servers": [provider.issuer],
+        "scopes_supported": list(provider.scopes),
+        "authorization_parameters": provider.parameters,
+    }
+    device = provider.device_client_id
+    return found if device is None else found | {"device_client_id": device}
+
+
 TOKEN_BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,

@@ -15,7 +15,7 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from federation.identity.principal import AuthenticationError
+from federation.identity.principal import AuthenticationError, NotAdmitted, ProviderUnavailable
 from federation.service.errors import Fault, ServiceCode, ServiceError
 from federation.state.errors import (
     DecisionNotAllowed,
@@ -39,8 +39,10 @@ STATUS: Mapping[ServiceCode, HTTPStatus] = {
     ServiceCode.CSRF_REFUSED: HTTPStatus.FORBIDDEN,
     ServiceCode.DECISION_NOT_ALLOWED: HTTPStatus.FORBIDDEN,
     ServiceCode.IDEMPOTENCY_KEY_REUSED: HTTPStatus.UNPROCESSABLE_ENTITY,
+    ServiceCode.IDENTITY_UNAVAILABLE: HTTPStatus.SERVICE_UNAVAILABLE,
     ServiceCode.INTERNAL_ERROR: HTTPStatus.INTERNAL_SERVER_ERROR,
     ServiceCode.INVALID_REQUEST: HTTPStatus.UNPROCESSABLE_ENTITY,
+    ServiceCode.LOGIN_FAILED: HTTPStatus.FORBIDDEN,
     ServiceCode.MESSAGE_REFUSED: HTTPStatus.FORBIDDEN,
     ServiceCode.METHOD_NOT_ALLOWED: HTTPStatus.METHOD_NOT_ALLOWED,
     ServiceCode.NOT_ACCEPTABLE: HTTPStatus.NOT_ACCEPTABLE,
@@ -64,8 +66,10 @@ TITLES: Mapping[ServiceCode, str] = {
     ServiceCode.CSRF_REFUSED: "The form is not one of this session",
     ServiceCode.DECISION_NOT_ALLOWED: "This decision is not yours to take",
     ServiceCode.IDEMPOTENCY_KEY_REUSED: "The Idempotency-Key belongs to another request",
+    ServiceCode.IDENTITY_UNAVAILABLE: "The identity provider cannot be reached",
     ServiceCode.INTERNAL_ERROR: "Something went wrong at the node",
     ServiceCode.INVALID_REQUEST: "The request has mistakes",
+    ServiceCode.LOGIN_FAILED: "The log-in did not succeed",
     ServiceCode.MESSAGE_REFUSED: "The message of another node is not accepted",
     ServiceCode.METHOD_NOT_ALLOWED: "The method is not allowed here",
     ServiceCode.NOT_ACCEPTABLE: "None of the accepted formats is offered",
@@ -203,9 +207,23 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(AuthenticationError)
     async def _authentication(request: Request, error: AuthenticationError) -> JSONResponse:
-        fault = Fault(str(error.fault), str(error), "get a token from the token endpoint")
+        fault = Fault(
+            str(error.fault), str(error), "log in again, or take a new token from where the last one was"
+        )
         challenge = {"WWW-Authenticate": f'Bearer error="invalid_token", error_description="{error}"'}
         return problem(request.url.path, ServiceCode.NOT_AUTHENTICATED, str(error), (fault,), challenge)
+
+    @app.exception_handler(NotAdmitted)
+    async def _admission(request: Request, error: NotAdmitted) -> JSONResponse:
+        fault = Fault(str(error.fault), error.fault.meaning, error.fault.remedy)
+        return problem(request.url.path, ServiceCode.NOT_PERMITTED, error.fault.meaning, (fault,))
+
+    @app.exception_handler(ProviderUnavailable)
+    async def _provider(request: Request, _: ProviderUnavailable) -> JSONResponse:
+        detail = "the identity provider does not answer: try again, and tell its keeper if that lasts"
+        return problem(
+            request.url.path, ServiceCode.IDENTITY_UNAVAILABLE, detail, headers={"Retry-After": "10"}
+        )
 
     @app.exception_handler(MessageRefused)
     async def _message(request: Request, error: MessageRefused) -> JSONResponse:

@@ -7,9 +7,9 @@ browser call it.
 from __future__ import annotations
 
 import hmac
-from typing import cast
+from typing import Annotated, cast
 
-from fastapi import Request, Response
+from fastapi import Depends, Request, Response
 
 from federation.api.dependencies import node_of
 from federation.api.limits import RateLimiter
@@ -46,13 +46,14 @@ def signed_in(request: Request) -> Principal | None:
     return None if session is None else session.principal
 
 
-async def require_csrf(request: Request) -> SignedIn:
+async def require_csrf(
+    request: Request, session: Annotated[SignedIn | None, Depends(session_of)]
+) -> SignedIn:
     """The session of a form that a page of this very session holds, as a dependency of whatever takes one.
 
     Raises:
         ServiceError: CSRF_REFUSED, nobody is signed in, or the form holds no token or another session's.
     """
-    session = session_of(request)
     given = (await request.form()).get(CSRF_FIELD)
     if session is None or not isinstance(given, str):
         raise ServiceError(ServiceCode.CSRF_REFUSED, _FORGED)

@@ -7,6 +7,7 @@ import typer
 from federation.cli import (
     catalogue_commands,
     keeper_commands,
+    login_commands,
     peer_commands,
     proof_commands,
     query_commands,
@@ -18,6 +19,7 @@ from federation.cli.exits import ExitCode
 HELP = """
 Approved aggregate queries on data that stays where it is held.
 
+At a node with an identity provider `login` comes first.
 Planners and analysts read the `catalogue`, try a question with `explain`, and ask it with `query`.
 Custodians look at `requests` and `approve` or `refuse` them. Anybody can `verify` an answer.
 Whoever keeps a node uses `import`, `check`, `serve` and `peers`.
@@ -43,6 +45,7 @@ def root() -> None:
 
 
 for commands in (
+    login_commands,
     catalogue_commands,
     query_commands,
     review_commands,

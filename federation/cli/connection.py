@@ -15,6 +15,7 @@ from federation.cli.exits import ExitCode
 from federation.cli.output import print_json
 from federation.cli.problems import Stop, as_json, code_of, stop
 from federation.client import FederationError, Session, connect
+from federation.client.kept import kept_login
 
 DEFAULT_URL = "http://127.0.0.1:8642"
 SECRET_VARIABLE = "FEDERATION_CLIENT_SECRET"
@@ -43,6 +44,15 @@ ClientId = Annotated[
         rich_help_panel=PANEL,
     ),
 ]
+ActingFor = Annotated[
+    str | None,
+    typer.Option(
+        "--acting-for",
+        envvar="FEDERATION_ACTING_FOR",
+        help="Act for this body by delegation, where it is not your own.",
+        rich_help_panel=PANEL,
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, errors too, for scripts.")]
 
 _OPTIONS = tuple(
@@ -51,6 +61,7 @@ _OPTIONS = tuple(
         ("url", DEFAULT_URL, Url),
         ("person", None, Person),
         ("client_id", None, ClientId),
+        ("acting_for", None, ActingFor),
     )
 )
 
@@ -66,10 +77,16 @@ def node_command(
         function: Callable[Concatenate[Session, P], None],
     ) -> Callable[Concatenate[Session, P], None]:
         @wraps(function)
-        def command(url: str, person: str | None, client_id: str | None, **values: Any) -> None:  # noqa: ANN401
+        def command(
+            url: str,
+            person: str | None,
+            client_id: str | None,
+            acting_for: str | None,
+            **values: Any,  # noqa: ANN401
+        ) -> None:
             call: Any = function
             try:
-                with log_in(url, person, client_id) as session:
+                with log_in(url, person, client_id, acting_for) as session:
                     call(session, **values)
             except FederationError as error:
                 if not values.get("as_json"):
@@ -91,8 +108,8 @@ def node_command(
     return register
 
 
-def log_in(url: str, person: str | None, client_id: str | None) -> Session:
-    """A session at the node.
+def log_in(url: str, person: str | None, client_id: str | None, acting_for: str | None) -> Session:
+    """A session at the node, of whoever is named, or else of the log-in that is kept.
 
     Raises:
         Stop: it is not said who asks, or the address is none.
@@ -107,13 +124,15 @@ def log_in(url: str, person: str | None, client_id: str | None) -> Session:
             remedy="Give --person or --client-id, and mind FEDERATION_PERSON and FEDERATION_CLIENT_ID.",
         )
     if person is not None:
-        return connect(url, person=person)
+        return connect(url, person=person, acting_for=acting_for)
     if client_id is not None and secret:
-        return connect(url, client_id=client_id, client_secret=secret)
+        return connect(url, client_id=client_id, client_secret=secret, acting_for=acting_for)
+    if client_id is None and kept_login(url) is not None:
+        return connect(url, acting_for=acting_for, show=None)
     raise stop(
         "It is not said who asks.",
         ExitCode.ACCESS,
-        remedy=f"A program: set FEDERATION_CLIENT_ID and {SECRET_VARIABLE}.\n"
+        remedy=f"A person: federation login.\nA program: set FEDERATION_CLIENT_ID and {SECRET_VARIABLE}.\n"
         "At a demonstration node: --person NAME, or set FEDERATION_PERSON.",
     )
 

@@ -27,7 +27,9 @@ _CODES: tuple[tuple[type[FederationError], ExitCode], ...] = (
     (NotPermitted, ExitCode.ACCESS),
     (RunFailed, ExitCode.FAILED),
 )
-_FAILED_AT_NODE = frozenset({"internal_error", "state_unavailable", "compiler_busy", "not_ready"})
+_FAILED_AT_NODE = frozenset(
+    {"internal_error", "state_unavailable", "compiler_busy", "not_ready", "identity_provider_unavailable"}
+)
 
 
 class Stop(typer.Exit):

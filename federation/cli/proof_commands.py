@@ -15,6 +15,7 @@ import typer
 from federation.cli import answers, output
 from federation.cli.connection import (
     DEFAULT_URL,
+    ActingFor,
     ClientId,
     Json,
     Person,
@@ -145,6 +146,7 @@ def verify(
     url: Url = DEFAULT_URL,
     person: Person = None,
     client_id: ClientId = None,
+    acting_for: ActingFor = None,
 ) -> None:
     """Check that an answer is what the node signed, digit for digit, and say what it stands for.
 
@@ -152,7 +154,7 @@ def verify(
     """
     try:
         if what.startswith("rel_") and not Path(what).exists():
-            with log_in(url, person, client_id) as node:
+            with log_in(url, person, client_id, acting_for) as node:
                 found = node.release(what).verify(None if keys is None else _jwks(keys))
         else:
             found = _verify_file(Path(what), statement, _public_keys(url) if keys is None else _jwks(keys))

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Any, Self
 
 import httpx
 
 from federation.client.check import Check
+from federation.client.device import DeviceCode
+from federation.client.login import TOKEN, person_tokens, program_tokens
 from federation.client.request import Request
 from federation.client.result import Result, fetch_release
+from federation.client.tokens import FormTokens, Tokens
 from federation.client.transport import DEMO_GRANT, Transport
 
 
@@ -21,33 +24,39 @@ def connect(
     client_id: str | None = None,
     client_secret: str | None = None,
     person: str | None = None,
+    acting_for: str | None = None,
     http: httpx.Client | None = None,
+    show: Callable[[DeviceCode], None] | None = print,
 ) -> Session:
     """Log in at a node.
+
+    With neither credentials nor a person, it is the log-in that was kept from an earlier time or from
+    ``federation login``; where there is none, a code is shown with which you log in in a browser.
 
     Args:
         url: the node's address.
         client_id: with ``client_secret``, the credentials of a program.
         person: at a demonstration node, the name of one of its demo persons.
+        acting_for: the body to act for by delegation, where it is not your own.
         http: an httpx client with its base URL set, for proxies and certificates of your own.
+        show: shows the code; None where nobody is there to read it.
 
     Raises:
-        ValueError: neither credentials nor a person are given, or both.
-        NodeUnreachable: the node does not answer.
-        NotAuthenticated: the node does not accept them.
+        ValueError: credentials and a person are given, or half the credentials.
+        NodeUnreachable: the node, or its identity provider, does not answer.
+        NotAuthenticated: they do not accept what is given, or nobody logged in.
     """
-    if (person is None) == (client_id is None) or (client_id is None) != (client_secret is None):
-        raise ValueError("give client_id and client_secret, or person")
-    if person is not None:
-        form = {"grant_type": DEMO_GRANT, "client_id": "demo", "person": person}
-    else:
-        form = {
-            "grant_type": "client_credentials",
-            "client_id": client_id or "",
-            "client_secret": client_secret or "",
-        }
+    if (client_id is None) != (client_secret is None) or (person is not None and client_id is not None):
+        raise ValueError("give client_id and client_secret, or person, or none of them")
     client = http or httpx.Client(base_url=url, timeout=httpx.Timeout(60.0, connect=5.0))
-    session = Session(Transport(client, form))
+    tokens: Tokens
+    if person is not None:
+        tokens = FormTokens(client, TOKEN, {"grant_type": DEMO_GRANT, "client_id": "demo", "person": person})
+    elif client_id is not None:
+        tokens = program_tokens(client, client_id, client_secret or "")
+    else:
+        tokens = person_tokens(client, url, show)
+    session = Session(Transport(client, tokens, acting_for=acting_for))
     session.whoami()
     return session
 

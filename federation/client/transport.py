@@ -8,16 +8,10 @@ from typing import Any
 
 import httpx
 
-from federation.client.errors import (
-    FederationError,
-    NodeUnreachable,
-    NotAuthenticated,
-    TooManyRequests,
-    error_of,
-)
+from federation.client.errors import FederationError, NodeUnreachable, TooManyRequests, error_of
+from federation.client.tokens import Tokens
 
 DEMO_GRANT = "urn:devolved-federation:grant:demo-login"
-RENEW_BEFORE_SECONDS = 30.0
 ATTEMPTS = 4
 
 
@@ -25,21 +19,22 @@ class Transport:
     """Requests to one node on behalf of one person or program.
 
     Args:
-        form: what to send to the token endpoint for a token; None where nobody logs in.
         http: an httpx client with the node's address; closed with this object.
+        tokens: gives the token to send; None where nobody logs in.
+        acting_for: the body to act for by delegation; None for one's own.
     """
 
     def __init__(
         self,
         http: httpx.Client,
-        form: Mapping[str, str] | None,
+        tokens: Tokens | None,
         sleep: Callable[[float], None] = time.sleep,
+        acting_for: str | None = None,
     ) -> None:
         self._http = http
-        self._form = form
+        self._tokens = tokens
         self._sleep = sleep
-        self._token = ""
-        self._renew_at = 0.0
+        self._acting = {} if acting_for is None else {"Acting-For": acting_for}
 
     def close(self) -> None:
         self._http.close()
@@ -101,38 +96,21 @@ class Transport:
             if isinstance(problem, TooManyRequests) and attempt + 1 < ATTEMPTS:
                 self._sleep(problem.retry_after)
                 continue
-            if response.status_code == 401 and self._form is not None and attempt == 0 and self._token:
-                self._token = ""  # the node was restarted, or the clock is off: log in once more
-                continue
+            if (
+                response.status_code == 401
+                and attempt == 0
+                and self._tokens is not None
+                and self._tokens.dropped()
+            ):
+                continue  # the node was restarted, or the clock is off: once more, with another token
             problem.sql = sql
             raise problem
         raise NodeUnreachable("the node stayed too busy to answer")
 
     def _authorization(self) -> dict[str, str]:
-        if self._form is None:
+        if self._tokens is None:
             return {}
-        if not self._token or time.monotonic() >= self._renew_at:
-            self._log_in(self._form)
-        return {"Authorization": f"Bearer {self._token}"}
-
-    def _log_in(self, form: Mapping[str, str]) -> None:
-        try:
-            response = self._http.post("/oauth/token", data=dict(form))
-        except httpx.HTTPError as error:
-            raise _unreachable(self._http, error) from None
-        try:
-            body = response.json()
-        except ValueError:
-            body = {}
-        if not isinstance(body, dict) or "access_token" not in body:
-            said = (
-                body.get("error_description") or body.get("detail") or body.get("error")
-                if isinstance(body, dict)
-                else ""
-            )
-            raise NotAuthenticated(str(said or f"the node answered {response.status_code} to the login"))
-        self._token = str(body["access_token"])
-        self._renew_at = time.monotonic() + float(body.get("expires_in", 60)) - RENEW_BEFORE_SECONDS
+        return {"Authorization": f"Bearer {self._tokens.current()}", **self._acting}
 
 
 def _problem(response: httpx.Response) -> FederationError:

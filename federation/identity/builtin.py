@@ -10,6 +10,7 @@ import hashlib
 import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 from authlib.oauth2.rfc6749 import AuthorizationServer, ClientMixin, OAuth2Request
@@ -17,6 +18,7 @@ from authlib.oauth2.rfc6749.errors import InvalidGrantError, UnauthorizedClientE
 from authlib.oauth2.rfc6749.grants import BaseGrant, ClientCredentialsGrant, TokenEndpointMixin
 from authlib.oauth2.rfc6749.requests import BasicOAuth2Payload
 
+from federation.identity.delegations import NO_DELEGATIONS, Delegations
 from federation.identity.principal import Principal
 from federation.identity.tokens import AccessTokens
 
@@ -101,14 +103,20 @@ class BuiltinIdentity(AuthorizationServer):  # type: ignore[misc]
         tokens: issues and checks the access tokens.
         programs: registered programs by client id.
         persons: who may be chosen at the demo login; empty where there is none.
+        delegations: who may act for a body other than their own.
     """
 
     def __init__(
-        self, tokens: AccessTokens, programs: Mapping[str, Client], persons: Mapping[str, Principal]
+        self,
+        tokens: AccessTokens,
+        programs: Mapping[str, Client],
+        persons: Mapping[str, Principal],
+        delegations: Delegations = NO_DELEGATIONS,
     ) -> None:
         super().__init__()
         self.tokens = tokens
         self.persons = persons
+        self.delegations = delegations
         self._clients = dict(programs)
         self.register_token_generator("default", self._generate)
         self.register_grant(_ClientCredentials)
@@ -116,8 +124,12 @@ class BuiltinIdentity(AuthorizationServer):  # type: ignore[misc]
             self._clients[DEMO_CLIENT] = Client(DEMO_CLIENT, None, None)
             self.register_grant(_DemoLogin)
 
-    def authenticate(self, token: str) -> Principal:
-        return self.tokens.authenticate(token)
+    def authenticate(self, token: str, acting_for: str | None = None) -> Principal:
+        own = self.tokens.authenticate(token)
+        if acting_for is None or acting_for == own.body:
+            return own
+        today = datetime.fromtimestamp(self.tokens.now(), UTC).date()
+        return self.delegations.acting(own.subject, own.name, acting_for, today)
 
     def token(self, uri: str, form: Mapping[str, str], headers: Mapping[str, str]) -> TokenResponse:
         """Answer a token request (RFC 6749, section 3.2). ``uri`` must be HTTPS or a loopback address."""

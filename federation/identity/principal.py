@@ -63,14 +63,60 @@ _MESSAGES = {
 }
 
 
+class AdmissionFault(StrEnum):
+    """Why somebody whose token is good may still not act."""
+
+    NO_BODY = "body_not_known"
+    NO_ROLE = "no_role"
+    NOT_DELEGATED = "not_delegated"
+
+    @property
+    def meaning(self) -> str:
+        return _NOT_ADMITTED[self][0]
+
+    @property
+    def remedy(self) -> str:
+        return _NOT_ADMITTED[self][1]
+
+
+_NOT_ADMITTED = {
+    AdmissionFault.NO_BODY: (
+        "the identity provider names no body for you that this node knows",
+        "ask the keeper of the node to map your organisation to a body, or say for whom you act by delegation",
+    ),
+    AdmissionFault.NO_ROLE: (
+        "the identity provider gives you no role that this node knows",
+        "ask whoever keeps your account for a role at this node",
+    ),
+    AdmissionFault.NOT_DELEGATED: (
+        "no delegation lets you act for this body today",
+        "act for your own body, or ask the keeper of the node about the delegation and its dates",
+    ),
+}
+
+
+class NotAdmitted(Exception):
+    """The token is good, but whoever it stands for has no place at this node. Never holds a claim."""
+
+    def __init__(self, fault: AdmissionFault) -> None:
+        super().__init__(fault.meaning)
+        self.fault = fault
+
+
+class ProviderUnavailable(Exception):
+    """The identity provider does not answer, or not as one does. Never holds what it said."""
+
+
 class Authenticator(Protocol):
     """Anything that can tell who holds a token: the built-in server, or an OpenID Connect provider."""
 
-    def authenticate(self, token: str) -> Principal:
-        """The principal that ``token`` was issued to.
+    def authenticate(self, token: str, acting_for: str | None = None) -> Principal:
+        """The principal that ``token`` was issued to, by delegation where they act for another body than their own.
 
         Raises:
             AuthenticationError: the token is malformed, not signed by an accepted key, meant for another
                 audience, or expired.
+            NotAdmitted: it is good, and gives no body or role; or no delegation is in force.
+            ProviderUnavailable: the key that signed it is not known, and cannot be fetched now.
         """
         ...

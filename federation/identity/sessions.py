@@ -16,10 +16,11 @@ from typing import Any
 
 from sqlalchemy import delete, update
 
-from federation.audit.events import AuditAction, AuditEvent, Detail, DetailValue
+from federation.audit.chain import append
+from federation.audit.events import AuditAction, AuditEvent
 from federation.identity.principal import Delegation, NodeRole, Principal
+from federation.identity.recorded import for_whom
 from federation.identity.records import WebSession
-from federation.state.changes import record
 from federation.state.database import Database
 
 NOTED_EVERY = timedelta(minutes=1)
@@ -56,12 +57,7 @@ class Sessions:
         if principal.delegation is not None:
             ends_at = min(ends_at, _end_of(principal.delegation.until))
         with self.database.write() as session:
-            record(
-                session,
-                _event(principal, AuditAction.SESSION_OPENED, now),
-                AuditAction.SESSION_OPENED,
-                principal.subject,
-            )
+            append(session, _event(principal, AuditAction.SESSION_OPENED, now))
             session.execute(delete(WebSession).where(WebSession.ends_at <= now))
             session.add(
                 WebSession(
@@ -90,17 +86,10 @@ class Sessions:
     def close(self, cookie: str, now: datetime) -> None:
         """End the session of a browser, if it has one."""
         with self.database.write() as session:
-            row = session.get(WebSession, digest_of(cookie))
-            if row is None:
-                return
-            principal = _read(row.principal)
-            record(
-                session,
-                _event(principal, AuditAction.SESSION_CLOSED, now),
-                AuditAction.SESSION_CLOSED,
-                principal.subject,
-            )
-            session.delete(row)
+            ended = delete(WebSession).where(WebSession.digest == digest_of(cookie))
+            principal = session.scalars(ended.returning(WebSession.principal)).one_or_none()
+            if principal is not None:
+                append(session, _event(_read(principal), AuditAction.SESSION_CLOSED, now))
 
 
 def digest_of(cookie: str) -> str:
@@ -119,10 +108,7 @@ def _end_of(day: date) -> datetime:
 
 
 def _event(principal: Principal, action: AuditAction, now: datetime) -> AuditEvent:
-    details: dict[Detail, DetailValue] = {Detail.BODY: principal.body}
-    if principal.delegation is not None:
-        details[Detail.DELEGATION] = principal.delegation.delegation
-    return AuditEvent(principal.subject, action, principal.subject, now, details)
+    return AuditEvent(principal.subject, action, principal.subject, now, for_whom(principal))
 
 
 def _written(principal: Principal) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from catalogue.catalogue import Catalogue
 from federation.holders.joint import JointHolder
 from federation.holders.routing import RoutingHolder
 from federation.identity.builtin import BuiltinIdentity
+from federation.identity.code_flow import CodeFlow
 from federation.identity.principal import Authenticator
 from federation.identity.sessions import Sessions
 from federation.release.files import ReleaseStore
@@ -29,8 +30,9 @@ Clock = Callable[[], datetime]
 @dataclass(frozen=True)
 class Node:
     """``directory`` holds the configuration; ``clock`` gives the time with its zone; ``token_issuer`` is there with the
-    built-in identity alone; ``sessions`` are those of the pages; ``wire`` is how it speaks with other nodes; ``render``
-    gives the SQL that a fragment's source would be sent; ``close`` lets go of all, sources first and the lock last."""
+    built-in identity alone, ``login`` with a provider alone; ``sessions`` are those of the pages; ``wire`` is how it
+    speaks with other nodes; ``render`` gives the SQL that a fragment's source would be sent; ``close`` lets go of all,
+    sources first and the lock last."""
 
     directory: Path
     settings: Settings
@@ -46,6 +48,7 @@ class Node:
     authenticator: Authenticator
     token_issuer: BuiltinIdentity | None
     sessions: Sessions
+    login: CodeFlow | None
     wire: Wire
     clock: Clock
     render: Callable[[CellQuery], tuple[str, ...]]

@@ -10,6 +10,7 @@ from decimal import Decimal
 from catalogue.models import StandingRule
 from federation.audit.events import AuditAction, AuditEvent, Detail
 from federation.identity.principal import Principal
+from federation.identity.recorded import for_whom
 from federation.service import plans
 from federation.service.compiling import (
     CompilerBusy,
@@ -147,7 +148,7 @@ def refusal_event(node: Node, principal: Principal, refusals: Sequence[Refusal])
         AuditAction.QUERY_REFUSED,
         principal.subject,
         node.clock(),
-        {Detail.BODY: principal.body, Detail.CODE: codes},
+        {**for_whom(principal), Detail.CODE: codes},
     )
 
 

@@ -12,6 +12,7 @@ from federation.audit.chain import append
 from federation.audit.events import AuditAction, AuditEvent, Detail
 from federation.client.verify import STATEMENT_TYPE, VerificationError, verify_jws
 from federation.identity.principal import Principal
+from federation.identity.recorded import for_whom
 from federation.release.files import FileDamaged
 from federation.release.prov import to_prov
 from federation.release.statement import Statement
@@ -64,14 +65,15 @@ def content(node: Node, principal: Principal, record: ReleaseRecord, form: str, 
     Raises:
         ServiceError: INTERNAL_ERROR, the stored file is missing or damaged.
     """
-    if node.release_cache.first_fetch(principal.subject, record.release):
-        details = {Detail.BODY: principal.body, Detail.TABLE_DIGEST: record.table_digest}
+    reader = f"{principal.subject} for {principal.body}"
+    if node.release_cache.first_fetch(reader, record.release):
+        details = for_whom(principal) | {Detail.TABLE_DIGEST: record.table_digest}
         event = AuditEvent(
             principal.subject, AuditAction.RELEASE_FETCHED, record.release, node.clock(), details
         )
         with node.database.write() as session:
             append(session, event)
-        node.release_cache.remember_fetch(principal.subject, record.release)
+        node.release_cache.remember_fetch(reader, record.release)
 
     def read() -> bytes:
         try:

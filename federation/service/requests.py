@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from federation.audit.chain import append
 from federation.audit.events import AuditAction, AuditEvent, Detail, DetailValue, text_digest
 from federation.identity.principal import Principal
+from federation.identity.recorded import for_whom
 from federation.service import plans
 from federation.service.errors import Fault, ServiceCode, ServiceError, refused
 from federation.service.node import Node
@@ -83,7 +84,7 @@ def submit(node: Node, principal: Principal, ask: Ask, once: Once | None = None)
     rules = covering(node, plan, principal, question.today)
     elsewhere = plans.held_elsewhere(plan, node.catalogue)
     about: dict[Detail, DetailValue] = {
-        Detail.BODY: new.body,
+        **for_whom(principal),
         Detail.AGREEMENT: new.agreement,
         Detail.PLAN_DIGEST: new.plan_digest,
     }
@@ -215,7 +216,7 @@ def _decide(
         request = visible(session, principal, request_id)
         digest = request.plan_digest if ruling.plan_digest is None else ruling.plan_digest
         details = {
-            Detail.BODY: principal.body,
+            **for_whom(principal),
             Detail.PLAN_DIGEST: digest,
             Detail.REASON_DIGEST: text_digest(ruling.reason),
         }

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from federation.audit.events import AuditAction, AuditEvent, Detail
 from federation.identity.principal import Principal
+from federation.identity.recorded import for_whom
 from federation.runs.outcomes import message_of
 from federation.service.errors import Fault, ServiceCode, ServiceError, refused
 from federation.service.node import Node
@@ -57,7 +58,8 @@ def start(
         raise ServiceError(ServiceCode.NOT_USABLE, use.reason)
     _check_values(node, request, decisions, parameters)
     run_id = new_id(IdKind.RUN)
-    event = AuditEvent(principal.subject, AuditAction.RUN_QUEUED, run_id, now, {Detail.REQUEST: request_id})
+    details = for_whom(principal) | {Detail.REQUEST: request_id}
+    event = AuditEvent(principal.subject, AuditAction.RUN_QUEUED, run_id, now, details)
 
     def do(session: Session) -> RunView:
         run = runs.queue_run(session, run_id, request_id, parameters, principal.subject, now, event)
@@ -85,9 +87,8 @@ def cancel(node: Node, principal: Principal, run_id: str) -> RunView:
     now = node.clock()
     with node.database.write() as session:
         run = _visible(session, principal, run_id)
-        event = AuditEvent(
-            principal.subject, AuditAction.RUN_CANCEL_REQUESTED, run_id, now, {Detail.REQUEST: run.request_id}
-        )
+        details = for_whom(principal) | {Detail.REQUEST: run.request_id}
+        event = AuditEvent(principal.subject, AuditAction.RUN_CANCEL_REQUESTED, run_id, now, details)
         runs.request_cancel(session, run_id, now, event)
     return get(node, principal, run_id)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import stat
+from collections.abc import Callable
 from pathlib import Path
 
 from federation.state.errors import PrivateFileError
@@ -38,6 +39,20 @@ def create_private(path: Path, content: bytes) -> None:
     Raises:
         PrivateFileError: it exists already, or cannot be written.
     """
+    # Unlike a rename, a link never replaces a secret that is in use.
+    _write(path, content, lambda partial: path.hardlink_to(partial))
+
+
+def replace_private(path: Path, content: bytes) -> None:
+    """Write a file with mode 0600 in place of the one that is there, whole or not at all.
+
+    Raises:
+        PrivateFileError: it cannot be written.
+    """
+    _write(path, content, lambda partial: partial.replace(path))
+
+
+def _write(path: Path, content: bytes, into_place: Callable[[Path], object]) -> None:
     partial = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -47,7 +62,7 @@ def create_private(path: Path, content: bytes) -> None:
                 stream.write(content)
                 stream.flush()
                 os.fsync(stream.fileno())
-            path.hardlink_to(partial)  # unlike a rename, never replaces a secret that is in use
+            into_place(partial)
         finally:
             partial.unlink(missing_ok=True)
         sync_directory(path.parent)

@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from federation.api.problems import MEDIA_TYPE
 from federation.service.node import Node
 from federation.web.language import language_of
-from federation.web.rendering import HEADERS, render
+from federation.web.rendering import headers_of, render
 
 PROGRAMS = ("/v1/", "/oauth/", "/.well-known/", "/openapi.json", "/healthz", "/readyz", "/metrics")
 SIGN_IN = "/sign-in"
@@ -72,7 +72,10 @@ class ErrorPages:
             {"problem": problem, "status": status},
         )
         await _answer(
-            send, status, {**headers, **HEADERS, "Content-Type": "text/html; charset=utf-8"}, text.encode()
+            send,
+            status,
+            {**headers, **headers_of(self.node), "Content-Type": "text/html; charset=utf-8"},
+            text.encode(),
         )
 
 

@@ -10,7 +10,7 @@ from functools import cache, partial
 from gettext import NullTranslations
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from babel.dates import format_date
 from fastapi import Request
@@ -26,9 +26,11 @@ from federation.web.language import COOKIE, Language, language_of, translations
 from federation.web.words import MARKS, ROLES, request_tag, run_tag
 
 STATIC = Path(__file__).parent / "static"
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; form-action {targets}; base-uri 'none'; "
+    "frame-ancestors 'none'"
+)
 HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
-    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
@@ -51,13 +53,21 @@ def page(
     response = HTMLResponse(
         render(node, request.scope, signed_in, language, template, context),
         status,
-        {**HEADERS, **(headers or {})},
+        {**headers_of(node), **(headers or {})},
     )
     if "lang" in request.query_params:
         # The choice is kept for a year. It says nothing about who the reader is.
         secure = node.settings.public_url.startswith("https:")
         response.set_cookie(COOKIE, language, 31_536_000, secure=secure, httponly=True, samesite="lax")
     return response
+
+
+def headers_of(node: Node) -> dict[str, str]:
+    """The headers of every page. Logging out may lead on to the identity provider, which a browser counts to the form."""
+    provider = node.settings.identity.provider
+    url = None if provider is None else urlsplit(provider.issuer)
+    targets = "'self'" if url is None else f"'self' {url.scheme}://{url.netloc}"
+    return {**HEADERS, "Content-Security-Policy": POLICY.format(targets=targets)}
 
 
 def render(

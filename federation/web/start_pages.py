@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from typing import Annotated
+from urllib.parse import urlencode
 
 from fastapi import APIRouter, Depends, Form, Request, Response
 from fastapi.responses import RedirectResponse
 
 from federation.api.dependencies import NodeDep, anybody
-from federation.api.signed_in import close_session, open_session, require_csrf, require_same_site
+from federation.api.signed_in import open_session, require_same_site
+from federation.identity.code_flow import local_path
 from federation.service import catalogue_view, custody
 from federation.service.permissions import Act, permitted
 from federation.web.language import language_of, mark, translations
@@ -32,9 +34,10 @@ def start(node: NodeDep, request: Request, principal: Perhaps) -> Response:
 def sign_in(node: NodeDep, request: Request, principal: Perhaps, next: str = "/") -> Response:  # noqa: A002
     """Who are you? The demonstration asks no more than a name; a node with a provider sends there."""
     if principal is not None:
-        return RedirectResponse(own_path(next), 303)
+        return RedirectResponse(local_path(next), 303)
     persons = node.settings.identity.persons if node.token_issuer is not None else ()
-    return page(request, "sign_in.html", persons=persons, next=own_path(next), faults=[])
+    provider = None if node.login is None else f"/login?{urlencode({'next': local_path(next)})}"
+    return page(request, "sign_in.html", persons=persons, provider=provider, next=local_path(next), faults=[])
 
 
 @router.post("/sign-in", dependencies=[Depends(require_same_site)])
@@ -54,24 +57,9 @@ def sign_in_as(
             }
         ]
         persons = node.settings.identity.persons if known else ()
-        return page(request, "sign_in.html", status=422, persons=persons, next=own_path(next), faults=faults)
-    response = RedirectResponse(own_path(next), 303)
+        return page(
+            request, "sign_in.html", status=422, persons=persons, next=local_path(next), faults=faults
+        )
+    response = RedirectResponse(local_path(next), 303)
     open_session(request, response, known[person])
     return response
-
-
-@router.post("/sign-out", dependencies=[Depends(require_csrf)])
-def sign_out(request: Request) -> Response:
-    response = RedirectResponse("/", 303)
-    close_session(request, response)
-    return response
-
-
-def own_path(path: str) -> str:
-    """``path`` if it is one of this site, else the start page: nobody is sent elsewhere from here.
-
-    >>> own_path("/requests"), own_path("//other.example"), own_path("https://other.example"), own_path("/\\\\x")
-    ('/requests', '/', '/', '/')
-    """
-    safe = path.startswith("/") and not path.startswith("//") and "\\" not in path and path.isprintable()
-    return path if safe else "/"

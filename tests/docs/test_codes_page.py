@@ -14,7 +14,7 @@ from catalogue.fragment import SourceFault
 from catalogue.models import Mode, Profile, SourceLocation
 from federation.api.problems import STATUS
 from federation.client.verify import VerificationFault
-from federation.identity.principal import TokenFault
+from federation.identity.principal import AdmissionFault, TokenFault
 from federation.runs.outcomes import RunFault
 from federation.sandbox.model import Fault as PresentationFault
 from federation.state.errors import NodeAlreadyRunning, PrivateFileError, SchemaUnknown
@@ -136,7 +136,7 @@ def test_every_code_of_a_fault_in_the_service_is_there() -> None:
     shown = {code(row[0]) for row in rows(section(PAGE, "Problems of the API")) if len(row) == 2}
     sources = [*(ROOT / "federation" / "service").glob("*.py"), *(ROOT / "federation" / "api").glob("*.py")]
     literal = set(re.findall(r'Fault\(\s*"(\w+)"', "".join(place.read_text() for place in sources)))
-    assert shown - {"invalid_…"} == literal | set(TokenFault)
+    assert shown - {"invalid_…"} == literal | set(TokenFault) | set(AdmissionFault)
 
 
 def test_every_end_of_a_run_is_there_and_no_other() -> None:

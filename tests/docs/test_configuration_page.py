@@ -16,6 +16,7 @@ from catalogue.codelist_source import CodeListDocument, GroupingDocument, LevelD
 from connectors.registry import SourceSettings, kind_names, kind_of
 from federation import settings
 from federation.configuration import read_configuration
+from federation.identity import settings as identity
 from federation.release.keys import PLACE as SIGNING_KEY
 from federation.state.secrets import load_secrets
 from federation.wire.exchange_key import PLACE as EXCHANGE_KEY
@@ -26,9 +27,12 @@ PAGE = read("configuration.md")
 SECTIONS: dict[str, type[BaseModel]] = {
     "Settings": settings.Settings,
     **{f"Sources of kind {name}": kind_of(name).settings for name in kind_names()},
-    "Identity": settings.IdentitySettings,
-    "Persons": settings.Person,
-    "Programs": settings.Program,
+    "Identity": identity.IdentitySettings,
+    "Provider": identity.ProviderSettings,
+    "Claims": identity.ClaimNames,
+    "Delegations": identity.DelegationSettings,
+    "Persons": identity.Person,
+    "Programs": identity.Program,
     "Limits": settings.LimitSettings,
     "Pages": settings.PagesSettings,
     "Map": settings.MapSettings,
@@ -67,9 +71,8 @@ def models_of(kind: type[BaseModel]) -> set[type[BaseModel]]:
     found = {kind}
     for field in kind.model_fields.values():
         for part in re.findall(r"[\w.]+", str(field.annotation)):
-            inner = getattr(models, part.rpartition(".")[2], None) or getattr(
-                settings, part.rpartition(".")[2], None
-            )
+            name = part.rpartition(".")[2]
+            inner = next((getattr(m, name) for m in (models, settings, identity) if hasattr(m, name)), None)
             if isinstance(inner, type) and issubclass(inner, BaseModel) and inner not in found:
                 found |= models_of(inner)
     return found

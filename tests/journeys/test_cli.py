@@ -7,9 +7,10 @@ import io
 import json
 import os
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pyarrow.parquet as pq
@@ -17,9 +18,8 @@ import pytest
 
 from federation.cli.exits import ExitCode
 from federation.cli.main import run
-from federation.client import FederationError
+from federation.client import FederationError, tokens
 from federation.client.request import Request
-from federation.client.transport import Transport
 from federation.identity.principal import NodeRole, Principal
 from federation.service import requests
 from federation.service.questions import Ask
@@ -449,15 +449,15 @@ def test_a_token_that_the_node_no_longer_takes_is_renewed(
     federation: Type, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     issued: list[str] = []
-    log_in = Transport._log_in
+    ask = tokens.token_answer
 
-    def stale_at_first(self: Transport, form: dict[str, str]) -> None:
-        log_in(self, form)
-        issued.append(self._token)
-        if len(issued) == 1:
-            self._token = f"{self._token[:-4]}AAAA"
+    def stale_at_first(*asked: Any) -> Mapping[str, Any]:
+        answer = ask(*asked)
+        issued.append(answer["access_token"])
+        stale = {"access_token": f"{issued[0][:-4]}AAAA"} if len(issued) == 1 else {}
+        return {**answer, **stale}
 
-    monkeypatch.setattr(Transport, "_log_in", stale_at_first)
+    monkeypatch.setattr(tokens, "token_answer", stale_at_first)
     assert federation("whoami", person="pat").code == 0
     assert len(issued) == 2
 

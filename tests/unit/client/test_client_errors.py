@@ -9,6 +9,7 @@ import pytest
 
 from federation.client import NodeUnreachable, NotAuthenticated, QueryRefused, TooManyRequests
 from federation.client.check import Check
+from federation.client.tokens import FormTokens
 from federation.client.transport import Transport
 
 SQL = "SELECT\n\tregoin FROM people"
@@ -28,7 +29,8 @@ def transport(
 ) -> tuple[Transport, list[float]]:
     slept: list[float] = []
     http = httpx.Client(base_url="http://node", transport=httpx.MockTransport(handler))
-    return Transport(http, form or None, slept.append), slept
+    tokens = FormTokens(http, "/oauth/token", form) if form else None
+    return Transport(http, tokens, slept.append), slept
 
 
 def test_a_refusal_shows_the_place_the_rule_and_the_way_out() -> None:

@@ -15,6 +15,7 @@ from federation.state.errors import NodeAlreadyRunning, PrivateFileError
 from federation.state.private import create_private
 from federation.state.secrets import named_secret
 from tests.support.node import FILES, write_node
+from tests.support.provider import node_settings
 
 
 def faults(directory: Path, **changes: str) -> list[str]:
@@ -149,6 +150,56 @@ def test_a_name_stands_for_one_person_or_program_alone() -> None:
 def test_production_starts_with_the_builtin_identity_only_when_told() -> None:
     told = {"allow_builtin_identity": True}
     assert Settings(node="n", title="N", identity=told).environment == "production"  # type: ignore[arg-type]
+
+
+def test_production_starts_with_a_provider(tmp_path: Path) -> None:
+    directory = write_node(tmp_path, {"node.yaml": node_settings("https://id.example", 8642)})
+    with pytest.raises(PrivateFileError, match="FEDERATION_SECRET_PAGES"):
+        build_node(directory, environment={})
+    # The provider need not be there: nobody has asked for anything yet.
+    build_node(directory, environment={"FEDERATION_SECRET_PAGES": "secret"}).close()
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "message"),
+    [
+        (
+            "org-2: office",
+            "org-2: ofice",
+            "node.yaml:15:33: there is no body `ofice`; did you mean `office`?",
+        ),
+        ("issuer: https://", "issuer: http://", "node.yaml:7:3: `provider`: issuer must be HTTPS"),
+        ("claims: {body", "claims: {bodie", "node.yaml:14:14: unknown key `bodie`; did you mean `body`?"),
+        ("skills-auditors: auditor", "skills-auditors: king", "node.yaml:16:69: `king` is not allowed"),
+        ("    audience: https", "    audiense: https", "did you mean `audience`?"),
+        ("identity:\n", "identity:\n  allow_builtin_identity: true\n", "not both at once"),
+    ],
+)
+def test_mistakes_about_a_provider_have_their_place(
+    tmp_path: Path, before: str, after: str, message: str
+) -> None:
+    text = node_settings("https://id.example", 8642)
+    assert before in text
+    found = faults(tmp_path, **{"node.yaml": text.replace(before, after)})
+    assert any(message in line and line.startswith("node.yaml:") for line in found), found
+
+
+def test_a_delegation_is_for_a_body_that_there_is(tmp_path: Path) -> None:
+    text = FILES["node.yaml"].replace(
+        "  programs:",
+        """\
+  delegations:
+    - delegation: deed
+      subject: eve
+      body: efshire
+      roles: [planner]
+      instrument: Deed
+      from: 2026-01-01
+      until: 2026-12-31
+  programs:""",
+    )
+    (fault,) = faults(tmp_path, **{"node.yaml": text})
+    assert "there is no body `efshire`; did you mean `effshire`?" in fault
 
 
 def test_the_environment_wins_over_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,31 @@
+"""Who acts for a body other than their own: looked up by day whenever somebody acts, never remembered as granted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+
+from federation.identity.principal import AdmissionFault, Delegation, NotAdmitted, Principal
+from federation.identity.settings import DelegationSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Delegations:
+    """The delegations of a node; of one person for one body at most one is in force."""
+
+    listed: tuple[DelegationSettings, ...] = ()
+
+    def acting(self, subject: str, name: str, body: str, today: date) -> Principal:
+        """``subject`` as acting for ``body``, with the roles of the delegation and none of their own.
+
+        Raises:
+            NotAdmitted: NOT_DELEGATED, none is in force on this day (UTC).
+        """
+        for given in self.listed:
+            if (given.subject, given.body) == (subject, body) and given.from_ <= today <= given.until:
+                delegation = Delegation(given.delegation, given.instrument, given.until)
+                return Principal(subject, name, body, frozenset(given.roles), delegation)
+        raise NotAdmitted(AdmissionFault.NOT_DELEGATED)
+
+
+NO_DELEGATIONS = Delegations()
