@@ -27,6 +27,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 	@echo "Setting up $(VENV) (a minute or two the first time) ..."
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@$(BIN)/python -m federation.web.assets || true  # it says what is missing; pages work without, in plain style
 	@touch $@
 
 $(SPARK_INSTALLED): $(INSTALLED)

@@ -271,6 +271,7 @@ class Agreement(Document):
     jurisdiction: Jurisdiction | None = None
     row_filters: tuple[RowFilter, ...] = ()
     masked_variables: tuple[Name, ...] = ()
+    public_register: bool = True
 
 
 class CustomArea(Document):

@@ -230,12 +230,14 @@ def farewell(place: Place, seconds: float, kept: int | None) -> None:
     port = "" if place.port == 8642 else f" --port {place.port}"
     say(f"\nThat was the journey, in {seconds:.0f} seconds.", "bold")
     if kept is not None:
-        say(f"The node is still running, at {place.url}. Its documentation is at {place.url}/docs.")
+        say(
+            f"The node is still running. Its pages are at {place.url}, its API's documentation at {place.url}/docs."
+        )
         say(f"To stop it: kill {kept}")
     else:
         say("The node is stopped. To go on, start it again in one terminal:")
         say(f"  {start}{port}", "cyan")
-        say(f"Its API is then at {place.url}/v1, with documentation at {place.url}/docs.")
+        say(f"Its pages are then at {place.url}, its API at {place.url}/v1 (see {place.url}/docs).")
     say("In another terminal, ask what you like:" if kept is None else "Ask what you like:")
     url = "" if place.port == 8642 else f" FEDERATION_URL={place.url}"
     say(f"  export FEDERATION_PERSON=priya{url}", "cyan")

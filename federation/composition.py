@@ -247,6 +247,7 @@ def _assemble(
         Mode.MASKED_SUMS: MaskedHolder(asking, settings.federation.peers, catalogue),
     }
     node = Node(
+        directory=configuration.directory,
         settings=settings,
         catalogue=catalogue,
         database=database,

@@ -21,6 +21,7 @@ from catalogue.standard import domains_of
 from catalogue.yaml_source import Source, Step, read_yaml
 from connectors.registry import KindUnusable, kind_of
 from federation.settings import DEFAULT_KIND, Settings
+from federation.web.maps import MapUnreadable, map_of
 from policies.compiler import compile_query
 from policies.context import Context, ParameterDomain
 from policies.refusals import RefusalError
@@ -55,6 +56,8 @@ def read_configuration(directory: Path, today: date | None = None) -> Configurat
         faults += _cross_faults(directory, source, given, report.faults)
     if report.catalogue is not None:
         faults += _standard_query_faults(report.catalogue)
+    if settings is not None and source is not None and report.catalogue is not None:
+        faults += _map_faults(directory, source, settings, report.catalogue)
     if report.catalogue is None or settings is None or faults:
         raise CatalogueError((*faults, *report.faults))
     return Configuration(directory, settings, report.catalogue, report.warnings)
@@ -163,6 +166,16 @@ def _standard_query_faults(catalogue: Catalogue) -> Iterator[Fault]:
             for refusal in error.refusals:
                 message = f"the standard query `{query.query}` is refused: {refusal.message}"
                 yield Fault(str(Kind.QUERY), 0, 0, message, refusal.remedy)
+
+
+def _map_faults(directory: Path, source: Source, settings: Settings, catalogue: Catalogue) -> Iterator[Fault]:
+    """Maps of areas that the catalogue does not have, or whose file can't be used."""
+    for index, each in enumerate(settings.pages.maps):
+        try:
+            map_of(each, directory, catalogue)
+        except MapUnreadable as error:
+            mend = "see `pages` in docs/configuration.md for what a map needs"
+            yield source.fault(("pages", "maps", index), str(error), mend)
 
 
 def _members(source: Source, given: Mapping[str, Any], bodies: Iterable[str]) -> Iterator[Fault]:

@@ -196,6 +196,35 @@ class NoticeSettings(Section):
     )
 
 
+class MapSettings(Section):
+    """A map for answers by area: one tile an area, or boundaries."""
+
+    codelist: Name = Field(description="The code list of the areas.")
+    level: Name = Field(description="The level of it that the map shows.")
+    tiles: Path | None = Field(
+        None, description="A CSV file with `code`, `column` and `row`: one square tile for each area."
+    )
+    boundaries: Path | None = Field(
+        None, description="A GeoJSON file (RFC 7946) with a polygon for each area. Give this or `tiles`."
+    )
+    code: Text = Field("code", description="The property of the GeoJSON that holds the area's code.")
+    attribution: Text = Field(description="What the licence of the file asks to have said below the map.")
+
+    @model_validator(mode="after")
+    def _one(self) -> MapSettings:
+        if (self.tiles is None) == (self.boundaries is None):
+            raise ValueError("give tiles or boundaries: a map is drawn from one of them")
+        return self
+
+
+class PagesSettings(Section):
+    """The node's pages in a browser."""
+
+    maps: tuple[MapSettings, ...] = Field(
+        (), description="Maps for answers by area; the first that fits an answer is drawn."
+    )
+
+
 class Settings(BaseSettings):
     """All settings of a node."""
 
@@ -231,6 +260,9 @@ class Settings(BaseSettings):
     notices: NoticeSettings = Field(
         default_factory=lambda: NoticeSettings.model_validate({}),
         description="How people are told what happened.",
+    )
+    pages: PagesSettings = Field(
+        default_factory=lambda: PagesSettings.model_validate({}), description="The pages in a browser."
     )
     federation: FederationSettings = Field(
         default_factory=lambda: FederationSettings.model_validate({}),

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.browser import NO_BROWSER
 from tests.support.postgresql import NO_SERVER
 from tests.support.provider import NO_PROVIDER
 from tests.support.spark import LEFT_OUT
@@ -49,6 +50,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> Iterat
     for what, reason in (
         ("tests on a PostgreSQL server", NO_SERVER),
         ("tests on an identity provider", NO_PROVIDER),
+        ("tests of pages in a browser", NO_BROWSER),
         ("tests on a Spark cluster", LEFT_OUT),
         ("long tests", ONLY_THOROUGH),
     ):

@@ -39,6 +39,7 @@ from federation.notices.sender import Sender
 from federation.runs.workers import Workers
 from federation.service.node import Node
 from federation.service.notices import remind
+from federation.web import site
 
 DESCRIPTION = """Approved aggregate queries on data that stays where it is held.
 
@@ -125,6 +126,7 @@ def create_app(node: Node) -> FastAPI:
         message_bytes=node.settings.federation.message_bytes,
     )
     app.add_middleware(problems.LastResort)
+    site.install(app, node)
     app.add_middleware(DefaultHeaders)
     app.add_middleware(MetricsMiddleware, metrics=app.state.metrics)
     return app

@@ -15,6 +15,7 @@ from federation.service.views import (
     CodeListView,
     CodeView,
     DatasetSummary,
+    DatasetUser,
     DatasetView,
     RelationshipView,
     VariableView,
@@ -107,12 +108,42 @@ def codelist(
     )
 
 
+def values(
+    catalogue: Catalogue, dataset: str, variable: str, *, search: str = "", limit: int = 100
+) -> tuple[list[CodeView], int]:
+    """What a column of a code list may hold: codes of its level, or parts of its registered grouping.
+
+    Returns the first that hold ``search`` in code or name, and how many there are. None for a column without one.
+    """
+    bound = catalogue.datasets[dataset]
+    dimension, wanted = bound.dimension_of(variable), bound.level_of(variable)
+    if dimension is None or dimension.codelist is None or wanted is None:
+        return [], 0
+    grouping = dimension.codelist.groupings.get(wanted)
+    if grouping is None:
+        codes = _codes(dimension.codelist, wanted)
+    else:
+        codes = [CodeView(wanted, part.code, part.title) for part in grouping.parts]
+    found = [code for code in codes if search.casefold() in f"{code.code} {code.name}".casefold()]
+    return found[:limit], len(found)
+
+
 def agreements(catalogue: Catalogue, body: str, today: date) -> list[AgreementView]:
     """The agreements that ``body`` is party to."""
     return [
         _agreement(agreement, today)
         for _, agreement in sorted(catalogue.agreements.items())
         if body in agreement.bodies
+    ]
+
+
+def users(catalogue: Catalogue, dataset: str, today: date) -> list[DatasetUser]:
+    """The bodies that may ask about a dataset today, with the agreements and purposes under which they may."""
+    return [
+        DatasetUser(body, agreement.title, list(agreement.purposes))
+        for _, agreement in sorted(catalogue.agreements.items())
+        if dataset in agreement.datasets and agreement.start <= today <= agreement.end
+        for body in agreement.bodies
     ]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 
 from catalogue.catalogue import Catalogue
 from federation.holders.joint import JointHolder
@@ -29,11 +30,12 @@ Clock = Callable[[], datetime]
 
 @dataclass(frozen=True)
 class Node:
-    """``clock`` gives the time with its zone; ``token_issuer`` is there with the built-in identity alone, ``login``
-    with a provider alone; ``sessions`` are those of the pages; ``wire`` is how it speaks with other nodes; ``mailer``
-    sends e-mail, where it does; ``render`` gives the SQL that a fragment's source would be sent; ``close`` lets go of
-    all, sources first and the lock last."""
+    """``directory`` holds the configuration; ``clock`` gives the time with its zone; ``token_issuer`` is there with the
+    built-in identity alone, ``login`` with a provider alone; ``sessions`` are those of the pages; ``wire`` is how it
+    speaks with other nodes; ``mailer`` sends e-mail, where it does; ``render`` gives the SQL that a fragment's source
+    would be sent; ``close`` lets go of all, sources first and the lock last."""
 
+    directory: Path
     settings: Settings
     catalogue: Catalogue
     database: Database

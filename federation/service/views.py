@@ -156,6 +156,15 @@ class StandardQueryView:
 
 
 @dataclass(frozen=True, slots=True)
+class DatasetUser:
+    """A body that may ask about a dataset, and for what."""
+
+    body: str
+    agreement: str
+    purposes: list[str]
+
+
+@dataclass(frozen=True, slots=True)
 class RuleView:
     """A rule that changed or bounds the query, and what it put in."""
 

@@ -36,6 +36,8 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "Limits": settings.LimitSettings,
     "Notices": settings.NoticeSettings,
     "E-mail": settings.SmtpSettings,
+    "Pages": settings.PagesSettings,
+    "Map": settings.MapSettings,
     "Federation": settings.FederationSettings,
     "Peers": settings.PeerSettings,
     "Dataset": models.Dataset,

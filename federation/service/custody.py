@@ -1,0 +1,203 @@
+"""What a custodian looks at: what waits for a decision, what there is to decide by, what has been released."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from federation.identity.principal import Principal
+from federation.service import plans, requests
+from federation.service.errors import ServiceCode, ServiceError
+from federation.service.node import Node
+from federation.service.permissions import Act, permitted, require
+from federation.service.questions import compile_question, question_of
+from federation.service.use import ask_of
+from federation.service.views import RequestView
+from federation.state import published
+from federation.state import requests as store
+from federation.state.lifecycle import RequestState
+from federation.state.published import Released
+from federation.state.releases import partitions_spent
+from policies.plan import ClearedPlan
+from policies.refusals import RefusalError
+
+AT_A_TIME = 200
+EARLIER_RELEASES = 20
+SIMILAR_DECISIONS = 10
+DATASET_RELEASES = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Overlap:
+    """An earlier release of the same people or organisations. ``shared`` are the dimensions that both questions use."""
+
+    released: Released
+    shared: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionsView:
+    """How often a population has been divided, of how often its profile allows (None: without end)."""
+
+    dataset: str
+    reference_period: str
+    spent: int
+    charge: int
+    maximum: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class SimilarDecision:
+    """An earlier decision on the same data. ``same_body`` where the same body asked."""
+
+    request: str
+    body: str
+    question: str
+    purpose: str
+    outcome: str
+    decided_by: str
+    reason: str
+    decided_at: datetime
+    same_body: bool
+
+
+@dataclass(frozen=True, slots=True)
+class EvidenceView:
+    """What is known of a request without asking any source: from its plan, the ledger and earlier decisions."""
+
+    cells: int
+    dimensions: list[str]
+    partitions: list[PartitionsView]
+    overlaps: list[Overlap]
+    similar: list[SimilarDecision]
+    record: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetReleases:
+    """All that was released about a dataset; ``partitions`` as of now."""
+
+    dataset: str
+    released: list[Released]
+    partitions: PartitionsView
+
+
+def inbox(node: Node, principal: Principal) -> list[RequestView]:
+    """The requests that wait for the principal's body, the one that has waited longest first."""
+    require(principal, Act.DECIDE)
+    found: list[RequestView] = []
+    offset = 0
+    while True:
+        views = requests.listing(
+            node, principal, state=RequestState.SUBMITTED, limit=AT_A_TIME, offset=offset
+        )
+        found += [view for view in views if awaits(view, principal)]
+        if len(views) < AT_A_TIME:
+            return sorted(found, key=lambda view: (view.created_at, view.request))
+        offset += AT_A_TIME
+
+
+def awaits(view: RequestView, principal: Principal) -> bool:
+    """Whether a request waits for a decision of the principal's body, which the principal may take."""
+    decided = {decision.dataset for decision in view.decisions}
+    own = {name for name, body in view.datasets.items() if body == principal.body}
+    waiting = view.state is RequestState.SUBMITTED and bool(own - decided)
+    return waiting and permitted(principal, Act.DECIDE) and principal.subject != view.requester
+
+
+def waits_for(view: RequestView) -> list[str]:
+    """The bodies that have not decided yet."""
+    decided = {decision.dataset for decision in view.decisions}
+    return sorted({body for name, body in view.datasets.items() if name not in decided})
+
+
+def evidence(node: Node, principal: Principal, request_id: str) -> EvidenceView:
+    """What there is to decide by. No source is asked: nothing here depends on one person's data.
+
+    Raises:
+        ServiceError: NOT_PERMITTED, NOT_FOUND.
+    """
+    require(principal, Act.SEE_CUSTODY)
+    view = requests.get(node, principal, request_id)
+    with node.database.read() as session:
+        request = store.get_request(session, request_id)
+        own = [name for name, body in request.custodians.items() if body == principal.body]
+        similar = [
+            SimilarDecision(
+                request=other.id,
+                body=other.body,
+                question=other.question,
+                purpose=other.purpose,
+                outcome=str(decision.outcome),
+                decided_by=decision.decided_by,
+                reason=decision.reason,
+                decided_at=decision.decided_at,
+                same_body=other.body == request.body,
+            )
+            for decision, other in published.decided_by_people(
+                session, principal.body, own, SIMILAR_DECISIONS + 1
+            )
+            if other.id != request_id
+        ]
+        record = published.counts_of_requester(session, request.requester, principal.body)
+    plan = _plan(node, view, request_id)
+    if plan is None:
+        return EvidenceView(0, [], [], [], similar, record)
+    used = plans.dimensions(plan, node.catalogue)
+    return EvidenceView(
+        cells=sum(query.size for query in plans.cell_queries(plan)),
+        dimensions=sorted({name for names in used.values() for name in names}),
+        partitions=[_partitions(node, name, _charge(plan, name)) for name in own],
+        overlaps=[overlap for name in own for overlap in _overlaps(node, name, used.get(name, set()))],
+        similar=similar[:SIMILAR_DECISIONS],
+        record=record,
+    )
+
+
+def released(node: Node, principal: Principal, dataset: str) -> DatasetReleases:
+    """What has been released about a dataset, for its custodian and for auditors.
+
+    Raises:
+        ServiceError: NOT_FOUND, for a dataset that is not the reader's to account for, too.
+    """
+    bound = node.catalogue.datasets.get(dataset)
+    keeps = permitted(principal, Act.SEE_CUSTODY) and bound and bound.document.custodian == principal.body
+    if bound is None or not (keeps or permitted(principal, Act.SEE_ALL)):
+        raise ServiceError(ServiceCode.NOT_FOUND, "there is no such dataset in your keeping")
+    with node.database.read() as session:
+        found = published.of_dataset(session, dataset, DATASET_RELEASES)
+    return DatasetReleases(dataset, found, _partitions(node, dataset, 0))
+
+
+def _plan(node: Node, view: RequestView, request_id: str) -> ClearedPlan | None:
+    """The plan as it compiles today; None for a question that is refused today."""
+    with node.database.read() as session:
+        ask = ask_of(store.get_request(session, request_id))
+    try:
+        return compile_question(node, question_of(node, view.body, ask, view.created_at.date()))
+    except RefusalError:
+        return None
+
+
+def _charge(plan: ClearedPlan, dataset: str) -> int:
+    return sum(query.partitions for query in plans.cell_queries(plan) if query.dataset == dataset)
+
+
+def _partitions(node: Node, dataset: str, charge: int) -> PartitionsView:
+    document = node.catalogue.datasets[dataset].document
+    with node.database.read() as session:
+        spent = partitions_spent(session, document.series, document.reference_period, node.key_epoch)
+    profile = node.catalogue.profiles[document.profile]
+    return PartitionsView(
+        dataset, document.reference_period, spent, charge, profile.limits.maximum_partitions
+    )
+
+
+def _overlaps(node: Node, dataset: str, used: set[str]) -> list[Overlap]:
+    document = node.catalogue.datasets[dataset].document
+    with node.database.read() as session:
+        earlier = published.of_population(
+            session, document.series, document.reference_period, EARLIER_RELEASES
+        )
+    overlaps = [Overlap(each, tuple(sorted(used & set(each.dimensions)))) for each in earlier]
+    return sorted(overlaps, key=lambda overlap: -len(overlap.shared))

@@ -1,0 +1,68 @@
+"""The public register: who ran which approved question on which data under which authority. Never a result."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from federation.service.node import Node
+from federation.state import published
+
+
+@dataclass(frozen=True, slots=True)
+class RegisteredDataset:
+    dataset: str
+    title: str
+    custodian: str
+
+
+@dataclass(frozen=True, slots=True)
+class RegisterEntry:
+    """A question that was answered. Names no person: bodies answer for what they ask."""
+
+    body: str
+    question: str
+    purpose: str
+    agreement: str
+    legal_gateway: str
+    datasets: list[RegisteredDataset]
+    asked_at: datetime
+    answered_at: datetime
+    answers: int
+
+
+def entries(node: Node, *, limit: int = 50, offset: int = 0) -> list[RegisterEntry]:
+    """What was answered, the latest first, under agreements that do not opt out (``public_register: false``).
+
+    An agreement that is no longer in the catalogue can't be asked whether it opts out, and is left out.
+    """
+    agreements = node.catalogue.agreements
+    shown = [name for name, agreement in agreements.items() if agreement.public_register]
+    with node.database.read() as session:
+        return [
+            RegisterEntry(
+                body=_body(node, found.request.body),
+                question=found.request.question,
+                purpose=found.request.purpose,
+                agreement=agreements[found.request.agreement].title,
+                legal_gateway=agreements[found.request.agreement].legal_gateway,
+                datasets=[
+                    RegisteredDataset(name, _dataset(node, name), _body(node, custodian))
+                    for name, custodian in found.request.custodians.items()
+                ],
+                asked_at=found.request.created_at,
+                answered_at=found.last,
+                answers=found.releases,
+            )
+            for found in published.with_releases(session, shown, limit, offset)
+        ]
+
+
+def _body(node: Node, name: str) -> str:
+    body = node.catalogue.bodies.get(name)
+    return name if body is None else body.title
+
+
+def _dataset(node: Node, name: str) -> str:
+    dataset = node.catalogue.datasets.get(name)
+    return name if dataset is None else dataset.document.title

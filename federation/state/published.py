@@ -1,0 +1,123 @@
+"""What a node has released, looked at from the dataset and from outside. Reads alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, func, select
+from sqlalchemy.orm import Session
+
+from federation.state.models import (
+    Decision,
+    DecisionKind,
+    LedgerEntry,
+    Outcome,
+    Release,
+    Request,
+    RequestDataset,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Released:
+    """One cell query that was released: what of which population became known to whom, and when."""
+
+    release: str
+    request: str
+    recipient: str
+    question: str
+    series: str
+    reference_period: str
+    dimensions: tuple[str, ...]
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """A request under which something was released: ``releases`` of them, the last at ``last``."""
+
+    request: Request
+    releases: int
+    last: datetime
+
+
+def of_population(session: Session, series: str, reference_period: str, limit: int) -> list[Released]:
+    """What was released of one series and reference period, to anyone, the newest first."""
+    return _released(
+        session, limit, LedgerEntry.series == series, LedgerEntry.reference_period == reference_period
+    )
+
+
+def of_dataset(session: Session, dataset: str, limit: int) -> list[Released]:
+    """What was released of one dataset, to anyone, the newest first."""
+    return _released(session, limit, LedgerEntry.dataset == dataset)
+
+
+def _released(session: Session, limit: int, *conditions: ColumnElement[bool]) -> list[Released]:
+    query = (
+        select(LedgerEntry, Release.request_id, Request.question)
+        .join(Release, LedgerEntry.release_id == Release.id)
+        .join(Request, Release.request_id == Request.id)
+        .where(*conditions)
+        .order_by(LedgerEntry.id.desc())
+        .limit(limit)
+    )
+    return [
+        Released(
+            release=entry.release_id,
+            request=request,
+            recipient=entry.recipient,
+            question=question,
+            series=entry.series,
+            reference_period=entry.reference_period,
+            dimensions=tuple(sorted({*entry.dimensions, *entry.box})),
+            created_at=entry.created_at,
+        )
+        for entry, request, question in session.execute(query)
+    ]
+
+
+def with_releases(session: Session, agreements: Sequence[str], limit: int, offset: int) -> list[Registered]:
+    """The requests under ``agreements`` that something was released under, the latest first."""
+    last = func.max(Release.created_at)
+    query = (
+        select(Request, func.count(Release.id), last)
+        .join(Release, Release.request_id == Request.id)
+        .where(Request.agreement.in_(agreements))
+        .group_by(Request.id)
+        .order_by(last.desc(), Request.id)
+        .limit(limit)
+        .offset(offset)
+    )
+    return [Registered(request, count, latest) for request, count, latest in session.execute(query)]
+
+
+def decided_by_people(
+    session: Session, custodian: str, datasets: Sequence[str], limit: int
+) -> list[tuple[Decision, Request]]:
+    """Approvals and refusals of people of one custodian on requests that touch ``datasets``, the newest first."""
+    query = (
+        select(Decision, Request)
+        .join(Request, Decision.request_id == Request.id)
+        .where(
+            Decision.custodian == custodian,
+            Decision.kind == DecisionKind.PERSON,
+            Decision.dataset.in_(datasets),
+            Decision.outcome.in_([Outcome.APPROVE, Outcome.REFUSE]),
+        )
+        .order_by(Decision.id.desc())
+        .limit(limit)
+    )
+    return [(decision, request) for decision, request in session.execute(query)]
+
+
+def counts_of_requester(session: Session, requester: str, custodian: str) -> dict[str, int]:
+    """How many requests of one person on a custodian's data are in each stored state."""
+    query = (
+        select(Request.state, func.count())
+        .where(Request.requester == requester, Request.datasets.any(RequestDataset.custodian == custodian))
+        .group_by(Request.state)
+    )
+    return {str(state): count for state, count in session.execute(query)}

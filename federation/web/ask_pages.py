@@ -1,0 +1,235 @@
+"""Asking: a builder for those who do not write SQL beside an editor for those who do, and what the node says to it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import RedirectResponse
+
+from federation.api.dependencies import NodeDep
+from federation.identity.principal import Principal
+from federation.service import catalogue_view, questions, requests
+from federation.service.errors import ServiceCode, ServiceError
+from federation.service.node import Node
+from federation.service.permissions import Act, require
+from federation.service.questions import Ask, Value
+from federation.service.views import AgreementView, CheckView, CodeView, DatasetView
+from federation.web import builder
+from federation.web.builder import Building
+from federation.web.rendering import page
+from federation.web.visitor import Fields, Form, OnceDep, Reader, Sender, first
+
+router = APIRouter()
+CODES_SHOWN = 60
+ALL_CODES = 100_000
+LONGEST_QUERY = 8_000
+"""A question that fits into an address can be linked to; a longer one is sent as a form."""
+
+
+@dataclass(frozen=True, slots=True)
+class CodeChoice:
+    """The codes of one condition: those that match the search, and those picked already."""
+
+    variable: str
+    title: str
+    search: str
+    codes: list[CodeView]
+    matches: int
+    picked: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the form held: shown again with what is wrong with it."""
+
+    sql: str
+    agreement: str
+    purpose: str
+    values: Mapping[str, str]
+
+    @classmethod
+    def read(cls, form: Form) -> Asked:
+        sql = first(form, "sql")
+        values = {name: first(form, f"value-{name}") for name in parameters_of(sql)}
+        return cls(sql, first(form, "agreement"), first(form, "purpose"), values)
+
+    def ask(self) -> Ask:
+        domains = {name: domain_of(text) for name, text in self.values.items() if domain_of(text)}
+        return Ask(self.sql, self.agreement or None, self.purpose or None, domains)
+
+
+@router.get("/ask")
+def ask(
+    node: NodeDep,
+    request: Request,
+    principal: Reader,
+    dataset: Annotated[str, Query(max_length=64)] = "",
+    sql: Annotated[str, Query(max_length=LONGEST_QUERY)] = "",
+    copy_of: Annotated[str, Query(alias="copy", max_length=64)] = "",
+) -> Response:
+    """The page to ask on; with a dataset its builder, with a request that request's question to change."""
+    require(principal, Act.CHECK)
+    asked = Asked(sql, "", "", {})
+    if copy_of:
+        view = requests.get(node, principal, copy_of)
+        asked = Asked(view.sql, view.agreement, view.purpose, dict.fromkeys(parameters_of(view.sql), ""))
+    form = {name: request.query_params.getlist(name) for name in request.query_params}
+    building = None
+    if dataset:
+        view_of = catalogue_view.dataset(node.catalogue, dataset)
+        building = Building.read(form, view_of)
+        if "build" in form:
+            asked = Asked(builder.sql_of(building, view_of), "", "", {})
+    return _page(node, request, principal, asked, form, building)
+
+
+@router.post("/ask")
+def check(node: NodeDep, request: Request, principal: Sender, form: Fields) -> Response:
+    """What would become of the question: the way to have it approved, or every reason against it."""
+    asked = Asked.read(form)
+    if suggestion := first(form, "use_suggestion"):
+        asked = Asked(suggestion, asked.agreement, asked.purpose, asked.values)
+    if not asked.sql:
+        fault = {"text": "Write a question in SQL, or build one", "href": "#sql"}
+        return _page(node, request, principal, asked, {}, None, status=422, faults=[fault])
+    checked = questions.check(node, principal, asked.ask())
+    faults = [] if checked.accepted else [{"text": each.message, "href": "#sql"} for each in checked.refusals]
+    return _page(
+        node,
+        request,
+        principal,
+        asked,
+        {},
+        None,
+        checked=checked,
+        faults=faults,
+        status=422 if faults else 200,
+    )
+
+
+@router.post("/requests")
+def submit(node: NodeDep, request: Request, principal: Sender, form: Fields, once: OnceDep) -> Response:
+    """Ask for the question to be approved."""
+    asked = Asked.read(form)
+    try:
+        view = requests.submit(node, principal, asked.ask(), once)
+    except ServiceError as error:
+        if error.code is not ServiceCode.QUERY_REFUSED:
+            raise
+        checked = questions.check(node, principal, asked.ask())
+        faults = [
+            {"text": fault.message, "href": "#purpose" if fault.pointer == "/purpose" else "#sql"}
+            for fault in error.faults
+        ]
+        return _page(node, request, principal, asked, {}, None, checked=checked, faults=faults, status=422)
+    return RedirectResponse(f"/requests/{view.request}", 303)
+
+
+def parameters_of(sql: str) -> list[str]:
+    """The names after a dollar sign, in order: a guess for the form, which the compiler corrects."""
+    return list(dict.fromkeys(re.findall(r"\$([A-Za-z_]\w{0,62})", sql)))[:20]
+
+
+def domain_of(text: str) -> tuple[Value, ...]:
+    """Values as somebody lists them: parted by commas, whole numbers as numbers.
+
+    >>> domain_of("2024, 2025"), domain_of("F"), domain_of("01")
+    ((2024, 2025), ('F',), ('01',))
+    """
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    return tuple(int(part) if re.fullmatch(r"0|-?[1-9]\d{0,17}", part) else part for part in parts)
+
+
+def _page(
+    node: Node,
+    request: Request,
+    principal: Principal,
+    asked: Asked,
+    form: Mapping[str, Sequence[str]],
+    building: Building | None,
+    *,
+    checked: CheckView | None = None,
+    faults: Sequence[Mapping[str, str]] = (),
+    status: int = 200,
+) -> Response:
+    today = node.clock().date()
+    agreements = [a for a in catalogue_view.agreements(node.catalogue, principal.body, today) if a.in_force]
+    covered = {name for agreement in agreements for name in agreement.datasets}
+    datasets = [d for d in catalogue_view.datasets(node.catalogue) if d.dataset in covered]
+    name = (form.get("dataset") or [""])[0]
+    dataset = catalogue_view.dataset(node.catalogue, name) if name else None
+    return page(
+        request,
+        "ask.html",
+        status=status,
+        asked=asked,
+        agreements=agreements,
+        agreement=_agreement(asked, agreements),
+        datasets=datasets,
+        dataset=dataset,
+        building=building,
+        measures=builder.measures_of(dataset) if dataset else [],
+        groupable=builder.groupable_of(dataset) if dataset else [],
+        filterable=builder.filterable_of(dataset) if dataset else [],
+        groups=builder.GROUPS,
+        filters=builder.FILTERS,
+        choices=_choices(node, dataset, building, form) if dataset and building else [],
+        parameters=parameters_of(asked.sql),
+        checked=checked,
+        lines=_lines(asked.sql, checked),
+        faults=list(faults),
+    )
+
+
+def _agreement(asked: Asked, agreements: Sequence[AgreementView]) -> AgreementView | None:
+    """The agreement that was chosen, or the only one."""
+    chosen = [each for each in agreements if each.agreement == asked.agreement]
+    if not chosen and len(agreements) == 1:
+        return agreements[0]
+    return chosen[0] if chosen else None
+
+
+def _choices(
+    node: Node, dataset: DatasetView, building: Building, form: Mapping[str, Sequence[str]]
+) -> list[CodeChoice]:
+    """The codes to tick for each condition. What was ticked stays in the list, whatever is searched for."""
+    titles = {variable.name: variable.title for variable in dataset.variables}
+    found = []
+    for picked in building.picked:
+        name = picked.variable
+        search = (form.get(f"search-{name}") or [""])[0][:100]
+        values = partial(catalogue_view.values, node.catalogue, dataset.dataset, name)
+        codes, matches = values(search=search, limit=CODES_SHOWN)
+        ticked = [code for code in values(limit=ALL_CODES)[0] if str(code.code) in picked.codes]
+        others = [code for code in codes if code not in ticked]
+        found.append(CodeChoice(name, titles[name], search, ticked + others, matches, picked.codes))
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line of the SQL as typed, and below which of its characters a caret stands."""
+
+    number: int
+    text: str
+    carets: tuple[int, ...]
+
+    @property
+    def pointer(self) -> str:
+        return "".join("^" if column in self.carets else " " for column in range(1, max(self.carets) + 1))
+
+
+def _lines(sql: str, checked: CheckView | None) -> list[Line]:
+    """The SQL by lines, where something in it was refused."""
+    if checked is None or checked.accepted:
+        return []
+    places = [(fault.line, fault.column) for fault in checked.refusals if fault.line and fault.column]
+    return [
+        Line(number, text, tuple(sorted({column for line, column in places if line == number and column})))
+        for number, text in enumerate(sql.splitlines(), 1)
+    ]
