@@ -63,7 +63,7 @@ def page(
 
 
 def headers_of(node: Node) -> dict[str, str]:
-    """The headers of every page. Logging out may lead on to the identity provider, which a browser counts to the form."""
+    """The headers of every page. Logging out leads on to the provider, which browsers count to the form."""
     provider = node.settings.identity.provider
     url = None if provider is None else urlsplit(provider.issuer)
     targets = "'self'" if url is None else f"'self' {url.scheme}://{url.netloc}"
