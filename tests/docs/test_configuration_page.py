@@ -30,6 +30,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "Persons": settings.Person,
     "Programs": settings.Program,
     "Limits": settings.LimitSettings,
+    "Database": settings.DatabaseSettings,
     "Notices": settings.NoticeSettings,
     "E-mail": settings.SmtpSettings,
     "Federation": settings.FederationSettings,
