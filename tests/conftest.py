@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.postgresql import NO_SERVER
-from tests.support.spark import LEFT_OUT
+from tests.support.spark import LEFT_OUT, NO_CLUSTER
 
 REFERENCE_VARIABLE = "FEDERATION_REFERENCE_DATA"
 _DEFAULT_REFERENCE = Path(__file__).resolve().parents[2] / "shared" / "data"
@@ -47,6 +47,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> Iterat
     without = [r for r in terminalreporter.stats.get("skipped", []) if NO_SERVER in str(r.longrepr)]
     if without:
         terminalreporter.write_line(f"tests on a PostgreSQL server skipped: {len(without)} ({NO_SERVER})")
-    left_out = [r for r in terminalreporter.stats.get("skipped", []) if LEFT_OUT in str(r.longrepr)]
-    if left_out:
-        terminalreporter.write_line(f"tests on a Spark cluster skipped: {len(left_out)} ({LEFT_OUT})")
+    for reason in (LEFT_OUT, NO_CLUSTER):
+        without = [r for r in terminalreporter.stats.get("skipped", []) if reason in str(r.longrepr)]
+        if without:
+            terminalreporter.write_line(f"tests on a Spark cluster skipped: {len(without)} ({reason})")
