@@ -134,16 +134,17 @@ def test_a_table_that_changes_while_it_is_read(lake: Lake) -> None:
 
 
 class _After:
-    """A signal that never fires, but changes the source once the cluster has run a first job for the snapshot."""
+    """A signal that never fires, but changes the source once the cluster has run a first job for the snapshot. It is
+    asked by the run and by what watches it."""
 
-    def __init__(self, lake: Lake, change: object) -> None:
-        self.lake, self.change = lake, change
+    def __init__(self, lake: Lake, change: Callable[[], object]) -> None:
+        self.lake, self.changes, self.lock = lake, [change], threading.Lock()
         self.before = len(lake.cluster.tell("jobs"))
 
     def is_set(self) -> bool:
-        if callable(self.change) and len(self.lake.cluster.tell("jobs?status=succeeded")) > self.before:
-            self.change()
-            self.change = None
+        with self.lock:
+            if self.changes and len(self.lake.cluster.tell("jobs?status=succeeded")) > self.before:
+                self.changes.pop()()
         return False
 
 
