@@ -21,7 +21,7 @@ from catalogue.held import Local
 from catalogue.models import Mode
 from connectors.advice import Advice
 from connectors.expressions import columns_of
-from connectors.key_table import KeyTable, key_table_sql
+from connectors.key_table import KeyTable
 from connectors.negotiation import agree
 from connectors.protocol import Connector, Finding, FindingKind
 from connectors.registry import Surroundings, kind_of
@@ -147,9 +147,9 @@ def key_statements(configuration: Configuration, dataset: str) -> str | None:
     bound = configuration.catalogue.datasets[dataset]
     if not isinstance(bound.held, Local):
         return None
-    kind = kind_of(configuration.settings.sources[bound.held.connector].kind)
-    unit = columns_of(bound.document.unit.expression)[0]
-    return key_table_sql(KeyTable(dataset, bound.held.location, unit), kind.loading)
+    settings = configuration.settings.sources[bound.held.connector]
+    table = KeyTable(dataset, bound.held.location, columns_of(bound.document.unit.expression)[0])
+    return kind_of(settings.kind).key_statements(settings, table)
 
 
 def import_secret(directory: Path, environment: Mapping[str, str] | None = None) -> bytes:
