@@ -15,6 +15,7 @@ from federation.web import (
     ask_pages,
     assets,
     catalogue_pages,
+    comment_pages,
     custodian_pages,
     register_pages,
     release_pages,
@@ -51,6 +52,7 @@ def install(app: FastAPI, node: Node) -> None:
         run_pages,
         release_pages,
         custodian_pages,
+        comment_pages,
         register_pages,
     ):
         app.include_router(module.router, include_in_schema=False)

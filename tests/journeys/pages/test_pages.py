@@ -9,24 +9,12 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
+from tests.journeys.pages.asking import ask, run
 from tests.support.browser import Visitor
 from tests.support.node import CUSTODIAN_SQL, PURPOSE, STANDING_SQL
 
 Visit = Callable[..., Visitor]
 REASON = "Within the agreement"
-
-
-def ask(visitor: Visitor, sql: str) -> Visitor:
-    """Write a question, have it checked, and ask for approval."""
-    visitor.go("/ask").page.fill("#sql", sql)
-    visitor.click("Check the question").inspect()
-    assert "This can be asked" in visitor.text
-    return visitor.click("Ask for approval").inspect()
-
-
-def run(visitor: Visitor) -> Visitor:
-    visitor.click("Run it").page.wait_for_url("**/releases/**")
-    return visitor.inspect()
 
 
 def test_a_planner_builds_a_question_a_custodian_approves_and_the_planner_takes_the_answer(
@@ -73,7 +61,7 @@ def test_a_planner_builds_a_question_a_custodian_approves_and_the_planner_takes_
     olu.page.fill("#reason", REASON)
     olu.click("Approve").inspect()
     assert "You approved this request." in olu.text
-    assert "Nothing waits" in olu.go("/inbox").text
+    assert "by area of residence, where sex is Female" not in olu.go("/inbox").text
 
     pat.page.reload()
     assert REASON in pat.text
@@ -116,8 +104,12 @@ def test_a_custodian_refuses_and_the_planner_reads_why(visit: Visit) -> None:
     olu = visit("olu").go(pat.page.url)
     olu.page.fill("#reason", "Ask by region alone")
     olu.click("Refuse").inspect()
+    assert "Choose what kind of reason it is" in olu.text
+    olu.page.select_option("#code", label="It could disclose something about somebody")
+    olu.click("Refuse").inspect()
     pat.page.reload()
     assert "Refused" in pat.inspect().text
+    assert "It could disclose something about somebody" in pat.text
     assert "Ask by region alone" in pat.text
     pat.click("Change it and ask again").inspect()
     assert pat.page.input_value("#sql") == CUSTODIAN_SQL
@@ -129,7 +121,7 @@ def test_an_approval_can_be_taken_back(visit: Visit) -> None:
     olu.page.fill("#reason", REASON)
     olu.click("Approve")
     olu.page.fill("#reason", "The purpose has changed")
-    olu.click("Take back").inspect()
+    olu.click("Take back for good").inspect()
     assert "You took the approval back." in olu.text
     pat.page.reload()
     assert not pat.page.get_by_role("button", name="Run it").count()
