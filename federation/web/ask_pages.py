@@ -13,7 +13,7 @@ from fastapi.responses import RedirectResponse
 
 from federation.api.dependencies import NodeDep
 from federation.identity.principal import Principal
-from federation.service import catalogue_view, questions, requests
+from federation.service import catalogue_view, questions, requests, standard_queries
 from federation.service.errors import ServiceCode, ServiceError
 from federation.service.node import Node
 from federation.service.permissions import Act, require
@@ -222,6 +222,7 @@ def _page(
         checked=checked,
         lines=_lines(asked.sql, checked),
         faults=list(faults),
+        standard=standard_queries.listing(node, principal),
         changes=requests.get(node, principal, asked.change) if asked.change else None,
     )
 

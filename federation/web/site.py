@@ -17,10 +17,12 @@ from federation.web import (
     catalogue_pages,
     comment_pages,
     custodian_pages,
+    notice_pages,
     register_pages,
     release_pages,
     request_pages,
     run_pages,
+    standard_pages,
     start_pages,
 )
 from federation.web.errors import ErrorPages
@@ -48,11 +50,13 @@ def install(app: FastAPI, node: Node) -> None:
         start_pages,
         catalogue_pages,
         ask_pages,
+        standard_pages,
         request_pages,
         run_pages,
         release_pages,
         custodian_pages,
         comment_pages,
+        notice_pages,
         register_pages,
     ):
         app.include_router(module.router, include_in_schema=False)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from tests.journeys.pages.asking import ask, run
 from tests.support.browser import Visitor
-from tests.support.node import CUSTODIAN_SQL
+from tests.support.node import CUSTODIAN_SQL, STANDING_SQL
 
 Visit = Callable[..., Visitor]
 
@@ -156,3 +156,53 @@ def test_people_talk_about_a_request_on_its_page(visit: Visit) -> None:
     ada = visit("ada").go(pat.page.url)
     assert "What is <b>this</b> for?" in ada.text
     assert "Say it" not in buttons(ada)
+    olu.go("/datasets/people").page.fill("#comment", "The survey of 2026 comes in May")
+    olu.click("Say it").inspect()
+    assert "The survey of 2026 comes in May" in pat.go("/datasets/people").text
+
+
+def test_a_standard_query_is_found_given_values_and_answered_at_once(visit: Visit) -> None:
+    pat = visit("pat").go("/datasets/people")
+    assert "Answered at once" in pat.text
+    assert "Answered at once" not in pat.go("/datasets/vacancies").text
+    pat.go("/ask").click("People of a region by sex").inspect()
+    pat.page.select_option("#value-from", "18")
+    pat.click("Run it").inspect()
+    assert "Choose one of the values of Region" in pat.page.inner_text(".govuk-error-summary")
+    assert pat.page.input_value("#value-from") == "18"
+    pat.page.select_option("#value-region", label="North")
+    run(pat)
+    assert "Female" in pat.text
+    pat.click("The request").inspect()
+    assert "by the standard query “by_sex”" in pat.text
+    assert "may run it" in visit("olu").go("/standard/by_sex").text
+    assert "not yours to see" in visit("eve").go("/standard/by_sex").text
+
+
+def test_an_answer_is_taken_back_and_everybody_can_see_that(visit: Visit) -> None:
+    pat = visit("pat").go("/notices")
+    pat.click("Tell me from now on").inspect()
+    feed = pat.page.get_attribute(".done a", "href") or ""
+    run(ask(pat, STANDING_SQL))
+    release = pat.page.url
+    pat.page.fill("#comment", "The North looks too large")
+    pat.click("Say it").inspect()
+    olu = visit("olu").go(release)
+    assert "The North looks too large" in olu.text
+    olu.page.click("summary:has-text('Take this answer back')")
+    olu.click("Take it back").inspect()
+    assert "Give a reason: anybody may read it" in olu.text
+    olu.page.fill("#reason", "A row was there twice")
+    olu.click("Take it back").inspect()
+    pat.go(release)
+    for part in ("This answer was taken back", "Office of example statistics", "A row was there twice"):
+        assert part in pat.text
+    assert "North" not in pat.page.content()
+    for kind in ("csv", "parquet", "arrow"):
+        assert pat.context.request.get(f"{release}/table.{kind}").status == 410
+    assert pat.context.request.get(release).status == 410
+    assert "A row was there twice" in visit().go("/register").text
+    pat.go("/notices").page.click("a:has-text('was recalled')")
+    assert "This answer was taken back" in pat.text
+    path = feed[feed.index("/v1/") :]
+    assert "was recalled" in pat.context.request.get(path).text()
