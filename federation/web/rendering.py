@@ -156,7 +156,7 @@ def tally(counts: Mapping[str, int]) -> str:
     """How many requests are in which state, in words.
 
     >>> tally({"approved": 2, "under_review": 1})
-    '2 approved, 1 being reviewed'
+    '1 being reviewed, 2 approved'
     """
     return ", ".join(
         f"{counts[state]} {tag.text.lower()}" for state, tag in REQUEST_TAGS.items() if state in counts

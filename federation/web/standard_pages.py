@@ -77,6 +77,7 @@ def _page(
 ) -> Response:
     today = node.clock().date()
     query = node.catalogue.standard_queries[view.query]
+    held = {node.catalogue.datasets[name].document.custodian for name in view.datasets}
     runs_it = permitted(principal, Act.RUN) and may_run(query, node.catalogue, principal.body, today)
     return page(
         request,
@@ -85,6 +86,7 @@ def _page(
         query=view,
         choices=choices,
         runs_it=runs_it,
+        waits=sorted(held - view.decided_by.keys()),
         faults=list(faults),
     )
 

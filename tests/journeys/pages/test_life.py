@@ -32,7 +32,7 @@ def test_returned_changed_approved_on_a_condition_accepted_and_run_as_often_as_w
 
     pat.page.reload()
     assert "Leave out the limit" in pat.inspect().text
-    assert "It lapses on" in pat.text
+    assert "Unless it is submitted again, it lapses on" in pat.text
     pat.click("Change it and submit again").inspect()
     assert "“Leave out the limit” (olu)" in pat.text
     assert pat.page.input_value("#sql") == f"{CUSTODIAN_SQL} LIMIT 7"
@@ -105,7 +105,7 @@ def test_an_approval_is_suspended_resumed_replaced_and_withdrawn(visit: Visit) -
     olu.click("Approve").page.fill("#reason", "A question is open")
     olu.click("Suspend").inspect()
     assert "Run it" not in buttons(pat.go(request))
-    assert "Its use is suspended for now" in pat.text
+    assert "Suspended “A question is open” (olu)" in pat.text
     olu.page.fill("#reason", "It is answered")
     olu.click("Resume").inspect()
     assert "Run it" in buttons(pat.go(request))
@@ -163,8 +163,8 @@ def test_people_talk_about_a_request_on_its_page(visit: Visit) -> None:
 
 def test_a_standard_query_is_found_given_values_and_answered_at_once(visit: Visit) -> None:
     pat = visit("pat").go("/datasets/people")
-    assert "Answered at once" in pat.text
-    assert "Answered at once" not in pat.go("/datasets/vacancies").text
+    assert "Standard queries" in pat.text
+    assert "Standard queries" not in pat.go("/datasets/vacancies").text
     pat.go("/ask").click("People of a region by sex").inspect()
     pat.page.select_option("#value-from", "18")
     pat.click("Run it").inspect()
