@@ -162,7 +162,7 @@ def test_keys_alone_are_enough(visit: Visit) -> None:
     visitor.page.focus("input[value=pat]")
     visitor.page.keyboard.press("Space")
     visitor.page.keyboard.press("Enter")
-    visitor.page.wait_for_url("**/datasets")
+    visitor.page.wait_for_url(f"{visitor.url}/datasets")
     assert "2 datasets" in visitor.text
 
 
@@ -181,7 +181,7 @@ def test_anybody_reads_the_register_which_shows_no_person_no_result_and_no_agree
     assert "The number of people, by region of residence" in citizen.text
     assert PURPOSE in citizen.text
     assert "Digital Economy Act 2017, Part 5" in citizen.text
-    for hidden in ("Effshire", "pat", "North", "/releases/"):
+    for hidden in ("Effshire", "pat", "<table", "/releases/"):
         assert hidden not in citizen.page.inner_html("main")
 
 
