@@ -58,7 +58,7 @@ def key_table_sql(table: KeyTable, loading: Loading) -> str:
     if table.location.lower() == view.lower():
         missing = f"SELECT DISTINCT {text} AS unit FROM {view} AS t WHERE t.{unit} IS NOT NULL AND t.record_key IS NULL"
         return f"""-- {view} is the view already: what follows is for units that it has no keys for.
-{_keys_of(missing, keys, table.dataset, loading, 1)}"""
+{keys_of(missing, keys, table.dataset, loading, 1)}"""
     path = PurePosixPath(table.location)
     is_file = path.suffix in SUFFIXES
     stored = path.with_name(path.stem.removesuffix(WITH_KEYS) + path.suffix)
@@ -87,15 +87,15 @@ CREATE VIEW {view} AS
   record_key INTEGER NOT NULL CHECK (record_key >= 0 AND record_key < 100000000)
 );
 
-{_keys_of(units, keys, table.dataset, loading, 2)}
+{keys_of(units, keys, table.dataset, loading, 2)}
 {last}
 
 -- {again}
 """
 
 
-def _keys_of(units: str, keys: str, dataset: str, loading: Loading, first: int) -> str:
-    """The steps from a query for units to their keys in the table."""
+def keys_of(units: str, keys: str, dataset: str, loading: Loading, first: int) -> str:
+    """The steps from a query for units to their keys in the table, numbered from ``first``."""
     return f"""-- {first}. Write the units to a file of your own.
 {loading.write.format(query=units, file="units.csv")}
 

@@ -18,7 +18,7 @@ from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
-from connectors.key_table import Loading
+from connectors.key_table import KeyTable
 from connectors.protocol import Connector
 
 GROUP = "federation.connectors"
@@ -48,11 +48,11 @@ class Surroundings:
 @dataclass(frozen=True)
 class ConnectorKind(Generic[S]):
     """An engine. ``open`` must not wait for the source: a source that is away fails its runs, not the node.
-    ``loading`` says how a table of record keys is filled there."""
+    ``key_statements`` gives what makes record keys beside a table there, as its own client takes it."""
 
     settings: type[S]
     open: Callable[[S, Surroundings], Connector]
-    loading: Loading
+    key_statements: Callable[[S, KeyTable], str]
 
 
 class KindUnusable(Exception):

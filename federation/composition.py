@@ -13,13 +13,15 @@ from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from sqlalchemy import make_url
+
 from catalogue.catalogue import Catalogue
 from catalogue.fragment import Fragment, SourceError, SourceFault
 from catalogue.held import Local
 from catalogue.models import Mode
 from connectors.advice import Advice
 from connectors.expressions import columns_of
-from connectors.key_table import KeyTable, key_table_sql
+from connectors.key_table import KeyTable
 from connectors.negotiation import agree
 from connectors.protocol import Connector, Finding, FindingKind
 from connectors.registry import Surroundings, kind_of
@@ -63,6 +65,8 @@ from policies.protect import NoiseKey
 
 DATABASE = "node.sqlite"
 SANDBOX_MEMORY = 1 << 30
+LEFT_BEHIND = timedelta(days=1)
+"""A file that no release names is another server's for as long as this: no run takes longer."""
 KEYS_KEPT = timedelta(days=7)
 """How long an Idempotency-Key is remembered, at least."""
 
@@ -143,9 +147,9 @@ def key_statements(configuration: Configuration, dataset: str) -> str | None:
     bound = configuration.catalogue.datasets[dataset]
     if not isinstance(bound.held, Local):
         return None
-    kind = kind_of(configuration.settings.sources[bound.held.connector].kind)
-    unit = columns_of(bound.document.unit.expression)[0]
-    return key_table_sql(KeyTable(dataset, bound.held.location, unit), kind.loading)
+    settings = configuration.settings.sources[bound.held.connector]
+    table = KeyTable(dataset, bound.held.location, columns_of(bound.document.unit.expression)[0])
+    return kind_of(settings.kind).key_statements(settings, table)
 
 
 def import_secret(directory: Path, environment: Mapping[str, str] | None = None) -> bytes:
@@ -156,14 +160,10 @@ def import_secret(directory: Path, environment: Mapping[str, str] | None = None)
         PrivateFileError: the secret is missing, damaged or readable by others.
     """
     settings = read_settings(directory)
-    state, secrets = (
-        (Path("state"), Path("secrets")) if settings is None else (settings.state_dir, settings.secrets_dir)
-    )
-    first_start = not (directory / state / DATABASE).exists()
-    found = load_secrets(
-        directory / secrets, os.environ if environment is None else environment, first_start=first_start
-    )
-    return found.key_secret.reveal()
+    named = os.environ if environment is None else environment
+    secrets = Path("secrets") if settings is None else settings.secrets_dir
+    first_start = not _was_served(directory, settings, named)
+    return load_secrets(directory / secrets, named, first_start=first_start).key_secret.reveal()
 
 
 def own_keys(
@@ -175,8 +175,8 @@ def own_keys(
         PrivateFileError: a key is missing, damaged or readable by others.
     """
     secrets_dir = directory / settings.secrets_dir
-    first_start = not (directory / settings.state_dir / DATABASE).exists()
     named = os.environ if environment is None else environment
+    first_start = not _was_served(directory, settings, named)
     return (
         SigningKey.load(secrets_dir, named, first_start=first_start),
         ExchangeKey.load(secrets_dir, named, first_start=first_start),
@@ -193,7 +193,7 @@ def wire_alone(configuration: Configuration) -> Iterator[Wire]:
     # All secrets at once: what is recorded here would make the node take its first start for a later one.
     import_secret(configuration.directory)
     signing_key, exchange_key = own_keys(configuration.directory, configuration.settings)
-    database = Database.open(configuration.path(configuration.settings.state_dir) / DATABASE)
+    database = _database(configuration.directory, configuration.settings, os.environ)
     try:
         yield build_wire(
             configuration.settings, signing_key, exchange_key, database, lambda: datetime.now(UTC)
@@ -210,9 +210,10 @@ def _assemble(
 ) -> Node:
     settings, catalogue = configuration.settings, configuration.catalogue
     state = configuration.path(settings.state_dir)
-    lock = NodeLock(state).acquire()
-    stack.callback(lock.release)
-    database = Database.open(state / DATABASE)
+    alone = settings.database is None
+    if alone:
+        stack.callback(NodeLock(state).acquire().release)
+    database = _database(configuration.directory, settings, environment)
     stack.callback(database.close)
     with database.read() as session:
         first_start = head(session).sequence == 0
@@ -222,7 +223,7 @@ def _assemble(
     signing_key = SigningKey.load(secrets_dir, environment, first_start=first_start)
     exchange_key = ExchangeKey.load(secrets_dir, environment, first_start=first_start)
     files = ReleaseStore(state)
-    files.sweep(named)
+    files.sweep(named, math.inf if alone else time.time() - LEFT_BEHIND.total_seconds())
     connectors: dict[str, Connector] = {}
     for name in settings.sources:
         connectors[name] = _open(configuration, name, state, environment)
@@ -276,6 +277,30 @@ def _assemble(
     for kind, handler in JointNode(node, noise).handlers().items():
         wire.desk.register(kind, handler)
     return node
+
+
+def _database(directory: Path, settings: Settings, environment: Mapping[str, str]) -> Database:
+    """The node's state: PostgreSQL where the settings name it, else SQLite."""
+    given = settings.database
+    if given is None:
+        return Database.open(directory / settings.state_dir / DATABASE)
+    url = make_url(given.url).set(drivername="postgresql+psycopg")
+    if given.password is not None:
+        url = url.set(password=named_secret(given.password, directory / settings.secrets_dir, environment))
+    return Database.open(url)
+
+
+def _was_served(directory: Path, settings: Settings | None, environment: Mapping[str, str]) -> bool:
+    """Whether the node of a directory has done anything yet; its secrets are made before that alone."""
+    if settings is None or settings.database is None:
+        state = Path("state") if settings is None else settings.state_dir
+        return (directory / state / DATABASE).exists()
+    database = _database(directory, settings, environment)
+    try:
+        with database.read() as session:
+            return head(session).sequence > 0
+    finally:
+        database.close()
 
 
 def _mailer(configuration: Configuration, environment: Mapping[str, str]) -> SmtpMailer | None:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 from pydantic import (
     Field,
@@ -225,6 +226,27 @@ class PagesSettings(Section):
     )
 
 
+class DatabaseSettings(Section):
+    """A PostgreSQL database that holds the node's state, for production and for several servers of one node."""
+
+    url: str = Field(
+        description="Where it is, as postgresql://user@host:port/name; options as of libpq. Never with a password."
+    )
+    password: Name | None = Field(None, description="The name of the secret that is the user's password.")
+
+    @model_validator(mode="after")
+    def _sound(self) -> DatabaseSettings:
+        try:
+            url = urlsplit(self.url)
+        except ValueError:
+            url = urlsplit("")
+        if url.scheme != "postgresql":
+            raise ValueError("url must begin with postgresql://")
+        if url.password is not None or "password=" in url.query:
+            raise ValueError("url must not have the password: name the secret that it is as password")
+        return self
+
+
 class Settings(BaseSettings):
     """All settings of a node."""
 
@@ -243,6 +265,9 @@ class Settings(BaseSettings):
         "", description="Address under which users reach the node; HTTPS, or a loopback address."
     )
     state_dir: Path = Field(Path("state"), description="Folder for the database, releases and ledger cells.")
+    database: DatabaseSettings | None = Field(
+        None, description="PostgreSQL for the node's state; without it SQLite in state_dir, for one server."
+    )
     secrets_dir: Path = Field(
         Path("secrets"), description="Folder for the node's keys; readable by it alone."
     )

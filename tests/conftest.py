@@ -11,7 +11,7 @@ import pytest
 from tests.support.browser import NO_BROWSER
 from tests.support.postgresql import NO_SERVER
 from tests.support.provider import NO_PROVIDER
-from tests.support.spark import LEFT_OUT
+from tests.support.spark import LEFT_OUT, NO_CLUSTER
 from tests.support.thorough import ONLY_THOROUGH
 
 REFERENCE_VARIABLE = "FEDERATION_REFERENCE_DATA"
@@ -52,6 +52,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> Iterat
         ("tests on an identity provider", NO_PROVIDER),
         ("tests of pages in a browser", NO_BROWSER),
         ("tests on a Spark cluster", LEFT_OUT),
+        ("tests on a Spark cluster", NO_CLUSTER),
         ("long tests", ONLY_THOROUGH),
     ):
         number = sum(reason in str(r.longrepr) for r in terminalreporter.stats.get("skipped", []))

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field, StringConstraints
 
 from connectors.duckdb import DuckDBConnector
-from connectors.key_table import Loading
+from connectors.key_table import Loading, key_table_sql
 from connectors.protocol import Connector
 from connectors.registry import ConnectorKind, SourceSettings, Surroundings
 from connectors.sources import DatabaseSource, FileSource
@@ -51,4 +51,4 @@ LOADING = Loading(
     copy="COPY (\n{query}\n) TO '{file}' (FORMAT parquet);",
 )
 
-KIND = ConnectorKind(DuckDBSettings, open_duckdb, LOADING)
+KIND = ConnectorKind(DuckDBSettings, open_duckdb, lambda _, table: key_table_sql(table, LOADING))

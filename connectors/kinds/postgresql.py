@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
-from connectors.key_table import Loading
+from connectors.key_table import Loading, key_table_sql
 from connectors.postgresql import PostgreSQLConnector
 from connectors.postgresql_session import Limits
 from connectors.protocol import Connector
@@ -102,4 +102,4 @@ LOADING = Loading(
     note="Grant the node's role USAGE on schema {schema} and SELECT on {view}; add {schema} to the source's `schemas`.",
 )
 
-KIND = ConnectorKind(PostgreSQLSettings, open_postgresql, LOADING)
+KIND = ConnectorKind(PostgreSQLSettings, open_postgresql, lambda _, table: key_table_sql(table, LOADING))

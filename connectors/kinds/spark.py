@@ -8,9 +8,9 @@ from urllib.parse import quote
 
 from pydantic import Field, StringConstraints
 
-from connectors.key_table import Loading
 from connectors.protocol import Connector
 from connectors.registry import ConnectorKind, KindUnusable, SourceSettings, Surroundings
+from connectors.spark_key_table import spark_key_table_sql
 
 
 class SparkSettings(SourceSettings):
@@ -61,10 +61,6 @@ def open_spark(settings: SparkSettings, surroundings: Surroundings) -> Connector
     )
 
 
-LOADING = Loading(
-    "INSERT OVERWRITE DIRECTORY '{file}' USING csv OPTIONS (header 'true') {query};",
-    "CREATE TEMPORARY VIEW keys_file USING csv OPTIONS (path '{file}', header 'true');\n"
-    "INSERT INTO {table} SELECT unit, CAST(record_key AS INT) FROM keys_file;",
+KIND = ConnectorKind(
+    SparkSettings, open_spark, lambda settings, table: spark_key_table_sql(table, settings.root)
 )
-
-KIND = ConnectorKind(SparkSettings, open_spark, LOADING)

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
-from connectors.key_table import Loading
+from connectors.key_table import Loading, key_table_sql
 from connectors.protocol import Connector
 from connectors.registry import ConnectorKind, SourceSettings, Surroundings
 from connectors.sources import SqliteSource
@@ -46,4 +46,4 @@ LOADING = Loading(
     schemas=False,
 )
 
-KIND = ConnectorKind(SqliteSettings, open_sqlite, LOADING)
+KIND = ConnectorKind(SqliteSettings, open_sqlite, lambda _, table: key_table_sql(table, LOADING))

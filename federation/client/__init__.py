@@ -14,6 +14,7 @@ from federation.client.errors import (
     NotPermitted,
     NotUsable,
     QueryRefused,
+    Recalled,
     RunFailed,
     TooManyRequests,
 )
@@ -29,6 +30,7 @@ __all__ = [
     "NotPermitted",
     "NotUsable",
     "QueryRefused",
+    "Recalled",
     "Result",
     "RunFailed",
     "Session",

@@ -9,9 +9,11 @@ from __future__ import annotations
 import errno
 import hashlib
 import io
+import math
 import os
 import secrets
 from collections.abc import Set
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -92,17 +94,20 @@ class ReleaseStore:
             raise FileDamaged(f"the file {path} is not what was stored")
         return pq.read_table(pa.BufferReader(content))
 
-    def sweep(self, keep: Set[str]) -> int:
+    def sweep(self, keep: Set[str], older_than: float = math.inf) -> int:
         """Remove unfinished files and those whose digest is not in ``keep``; returns how many.
 
-        Only while no run is going: at the start of the node that holds the lock.
+        Only while no run is going: at the start of the node that holds the lock. Where other servers may be at
+        work on the same files, those alone that were last changed before ``older_than`` (seconds of the epoch).
         """
         gone = 0
         for kind in KINDS:
             for file in (self._root / kind).rglob("*"):
-                if file.is_file() and (file.name.startswith(PARTIAL) or f"sha256:{file.stem}" not in keep):
-                    file.unlink()
-                    gone += 1
+                unnamed = file.name.startswith(PARTIAL) or f"sha256:{file.stem}" not in keep
+                with suppress(FileNotFoundError):  # another server was there first
+                    if file.is_file() and unnamed and file.stat().st_mtime < older_than:
+                        file.unlink()
+                        gone += 1
         return gone
 
     def _put(self, kind: str, table: pa.Table) -> StoredFile:

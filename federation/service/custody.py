@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from federation.identity.principal import Principal
+from federation.runs.ledger import partition_charge
 from federation.service import offers, plans, requests
 from federation.service.errors import ServiceCode, ServiceError
 from federation.service.node import Node
@@ -175,7 +176,8 @@ def _plan(node: Node, view: RequestView, request_id: str) -> ClearedPlan | None:
 
 
 def _charge(plan: ClearedPlan, dataset: str) -> int:
-    return sum(query.partitions for query in plans.cell_queries(plan) if query.dataset == dataset)
+    """What the ledger will charge, unless the same was released before."""
+    return sum(partition_charge(query) for query in plans.cell_queries(plan) if query.dataset == dataset)
 
 
 def _partitions(node: Node, dataset: str, charge: int) -> PartitionsView:

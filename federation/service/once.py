@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from federation.service.errors import ServiceCode, ServiceError
 from federation.state.database import Database
-from federation.state.errors import StateConflict
+from federation.state.errors import StateError
 from federation.state.idempotency import Conflict, Fresh, Replay, recall, remember
 
 T = TypeVar("T")
@@ -58,7 +58,8 @@ def act(database: Database, once: Once | None, kind: type[T], now: datetime, do:
             stored = TypeAdapter(kind).dump_python(answer, mode="json")
             remember(session, once.subject, once.key, once.digest, 200, stored, now)
             return answer
-    except StateConflict:
+    except StateError:
+        # The same request may have been answered while this one waited for its turn: then that is the answer.
         earlier = answered(database, once, kind)
         if earlier is None:
             raise

@@ -18,7 +18,7 @@ from typing import Any
 from alembic import command
 from alembic.config import Config
 from alembic.util import CommandError
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy import URL, Connection, Engine, create_engine, event, func, make_url, select
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
@@ -30,6 +30,8 @@ from federation.state.private import OWNER_ONLY
 MIGRATIONS = Path(__file__).parent / "migrations"
 BUSY_TIMEOUT_SECONDS = 15
 _WRITER = "federation_writer"
+_MIGRATING = 0x6665646D
+"""The number of an advisory lock of PostgreSQL."""
 
 
 class Database:
@@ -43,7 +45,7 @@ class Database:
         self._reader = engine if sqlite else engine.execution_options(isolation_level="REPEATABLE READ")
 
     @classmethod
-    def open(cls, location: str | Path) -> Database:
+    def open(cls, location: str | URL | Path) -> Database:
         """Connect to ``location`` (a database URL, or the path of a SQLite file) and bring the schema up to date.
 
         Raises:
@@ -60,6 +62,9 @@ class Database:
         config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
         try:
             with self._writer.begin() as connection:
+                if connection.dialect.name == "postgresql":
+                    # Of several servers that start at once, one brings the schema up to date.
+                    connection.execute(select(func.pg_advisory_xact_lock(_MIGRATING)))
                 config.attributes["connection"] = connection
                 command.upgrade(config, "head")
         except CommandError:
@@ -122,7 +127,10 @@ _JSON: dict[str, Any] = {
 def _engine(url: URL) -> Engine:
     # Parameters of a failing statement would otherwise stand in the text of the error.
     if url.get_backend_name() != "sqlite":
-        return create_engine(url, hide_parameters=True, pool_pre_ping=True, **_JSON)
+        try:
+            return create_engine(url, hide_parameters=True, pool_pre_ping=True, **_JSON)
+        except ModuleNotFoundError as error:
+            raise StateUnavailable(f"the state database needs {error.name}, which is not installed") from None
     engine = create_engine(url, hide_parameters=True, connect_args={"timeout": BUSY_TIMEOUT_SECONDS}, **_JSON)
 
     @event.listens_for(engine, "connect")

@@ -9,7 +9,7 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 
-class AssetsHook(BuildHookInterface):  # type: ignore[misc]  # of the build alone
+class AssetsHook(BuildHookInterface[Any]):
     """An installation to develop in fetches them itself (``make``); a wheel without them is not built."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:  # noqa: ARG002  # the signature is the library's

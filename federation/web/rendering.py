@@ -63,7 +63,7 @@ def page(
 
 
 def headers_of(node: Node) -> dict[str, str]:
-    """The headers of every page. Log-out may lead on to the identity provider, which browsers count to the form."""
+    """The headers of every page. Logging out leads on to the provider, which browsers count to the form."""
     provider = node.settings.identity.provider
     url = None if provider is None else urlsplit(provider.issuer)
     targets = "'self'" if url is None else f"'self' {url.scheme}://{url.netloc}"
@@ -91,6 +91,7 @@ def render(
         "demo": node.token_issuer is not None and bool(node.token_issuer.persons),
         "today": node.clock().date(),
         "body_title": lambda name: title_of(node, name),
+        "agreement_title": lambda name: _agreement_title(node, name),
         "dataset_title": lambda name: dataset_title(node, name),
     }
     return environment(language).get_template(template).render({**reader, **context})
@@ -178,3 +179,8 @@ def dataset_title(node: Node, name: str) -> str:
     """A dataset as people read it."""
     dataset = node.catalogue.datasets.get(name)
     return name if dataset is None else dataset.document.title
+
+
+def _agreement_title(node: Node, name: str) -> str:
+    agreement = node.catalogue.agreements.get(name)
+    return name if agreement is None else agreement.title

@@ -11,7 +11,7 @@ from tests.connectors.engines import ENGINES
 from tests.connectors.labour import Market
 from tests.connectors.postgresql_market import Server
 from tests.support import postgresql
-from tests.support.spark import Cluster, cluster
+from tests.support.spark import QUICK, Cluster, cluster
 
 
 @pytest.fixture(scope="session")
@@ -24,7 +24,7 @@ def postgresql_server() -> Iterator[Server]:
 @pytest.fixture(scope="session")
 def spark_cluster() -> Iterator[Cluster]:
     """The one cluster of the session; skipped where it is left out."""
-    with cluster() as running:
+    with cluster(QUICK) as running:
         yield running
 
 

@@ -29,7 +29,9 @@ def url(cluster: Cluster, token: str = TOKEN) -> str:
 
 
 class SparkMarket(Market):
-    examples: ClassVar[int] = 6  # each costs seconds: a plan of a thousand lines is made anew
+    examples: ClassVar[int] = (
+        4  # of each storage, whose plans are the same: a thousand lines, made anew each time
+    )
     seconds: ClassVar[float] = 240
 
     def __init__(self, storage: str, cluster: Cluster) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import re
+import shutil
 import sqlite3
 import subprocess
 import threading
@@ -12,6 +14,8 @@ from contextlib import closing
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from catalogue.fragment import Block, Field, Fragment, Table, Tally
@@ -22,11 +26,13 @@ from connectors.kinds import postgresql as postgresql_kind
 from connectors.kinds import sqlite as sqlite_kind
 from connectors.postgresql import PostgreSQLConnector
 from connectors.postgresql_session import Limits
-from connectors.protocol import Connector
+from connectors.protocol import ColumnType, Connector, TypeKind
 from connectors.sources import DatabaseSource, FileSource, SqliteSource
+from connectors.spark_key_table import spark_key_table_sql
 from connectors.sqlite import SqliteConnector
 from federation.importing.record_keys import record_keys
 from tests.connectors.postgresql_market import Server
+from tests.support.spark import Cluster
 
 UNITS = ("17", "it's", 'a "b", c', "é")
 LATER = "late"
@@ -61,7 +67,7 @@ def counted(connector: Connector, location: str) -> tuple[int, int]:
         Table("data", location, "people"), (), Field('"staff no"'), Field("record_key"), None, None, None, (),
         (Block(()),), (Tally("t"),),
     )  # fmt: skip
-    (raw,) = connector.run((asked,), deadline=time.monotonic() + 60, cancel=threading.Event())
+    (raw,) = connector.run((asked,), deadline=time.monotonic() + 240, cancel=threading.Event())
     connector.close()
     return raw.cells["t_n"][0].as_py(), raw.cells["t_key"][0].as_py()
 
@@ -147,3 +153,81 @@ def test_postgresql(postgresql_server: Server, tmp_path: Path) -> None:
     as_reader = postgresql_server.conninfo.replace("user='federation'", "user='keyed'")
     assert counted(PostgreSQLConnector(as_reader, ("federation",), Limits()), view) == (5, ALL)
     postgresql_server.execute("DROP OWNED BY keyed", "DROP ROLE keyed", "DROP SCHEMA federation, hr CASCADE")
+
+
+def spark_shell(cluster: Cluster, folder: Path) -> Run:
+    """Each statement in a session of the cluster, whose own folder stands for what it shares with its custodian."""
+    from pyspark.sql.connect.session import SparkSession
+
+    from tests.connectors.spark_market import SMALL, url
+
+    def run(statements: str) -> None:
+        if (folder / "keys.csv").exists():
+            shutil.move(folder / "keys.csv", cluster.folder / "keys.csv")
+        session = SparkSession(url(cluster))
+        try:
+            for key, value in SMALL.items():
+                session.conf.set(key, value)
+            for statement in re.split(r";$", re.sub(r"(?m)^--.*$", "", statements), flags=re.MULTILINE):
+                if statement.strip():
+                    session.sql(statement).collect()
+        finally:
+            session.stop()
+        if (cluster.folder / "units.csv").exists():
+            (part,) = (cluster.folder / "units.csv").glob("part-*.csv")
+            shutil.move(part, folder / "units.csv")
+            shutil.rmtree(cluster.folder / "units.csv")
+
+    return run
+
+
+@pytest.mark.spark
+@pytest.mark.timeout(900)  # it may start the cluster
+@pytest.mark.parametrize("with_root", [True, False])
+def test_spark(spark_cluster: Cluster, tmp_path: Path, with_root: bool) -> None:
+    from connectors.spark import SparkConnector
+    from connectors.spark_tables import CatalogTables, ParquetRoot
+    from tests.connectors.spark_market import SMALL, url
+
+    run = spark_shell(spark_cluster, tmp_path)
+    root = spark_cluster.folder / "keyed's `lake`"
+    stored = (root / "people") if with_root else (spark_cluster.folder / "keyed_people")
+    location, with_keys = (
+        ("people", "people_with_keys") if with_root else ("hr.people", "federation.people_with_keys")
+    )
+
+    def store(*units: str | None) -> None:
+        place = stored / "area=01" if with_root else stored
+        place.mkdir(parents=True, exist_ok=True)
+        pq.write_table(
+            pa.table({"staff no": pa.array(units, pa.string()), "posts": [1] * len(units)}),
+            place / "part.parquet",
+        )
+        if not with_root:
+            run(
+                f"CREATE SCHEMA IF NOT EXISTS hr;\nDROP TABLE IF EXISTS hr.people;\n"
+                f"CREATE TABLE hr.people USING parquet LOCATION '{stored}';"
+            )
+
+    blanks = " \\ \n"
+    store(*UNITS, UNITS[0], blanks, None)
+    statements = spark_key_table_sql(
+        KeyTable("people", location, "staff no"), str(root) if with_root else None
+    )
+    follow(statements, run, tmp_path)
+
+    def opened() -> SparkConnector:
+        return SparkConnector(
+            url(spark_cluster), ParquetRoot(str(root)) if with_root else CatalogTables(), SMALL
+        )
+
+    described = opened().describe(Table("data", with_keys, "people"))
+    assert described["record_key"] == ColumnType(TypeKind.INTEGER, 10)
+    if with_root:
+        assert described["area"] == ColumnType(TypeKind.TEXT), "a folder's code keeps its zero"
+    expected = sum(record_keys([*UNITS, blanks], SECRET).to_pylist()) % 10**8
+    assert counted(opened(), with_keys) == (6, expected), "who has no number has no key"
+    store(*UNITS, LATER)
+    follow(statements, run, tmp_path)
+    assert counted(opened(), with_keys) == (5, ALL)
+    run("DROP SCHEMA IF EXISTS federation CASCADE;\nDROP SCHEMA IF EXISTS hr CASCADE;")

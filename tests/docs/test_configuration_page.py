@@ -34,6 +34,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "Persons": identity.Person,
     "Programs": identity.Program,
     "Limits": settings.LimitSettings,
+    "Database": settings.DatabaseSettings,
     "Notices": settings.NoticeSettings,
     "E-mail": settings.SmtpSettings,
     "Pages": settings.PagesSettings,

@@ -26,21 +26,24 @@ import pytest
 
 SWITCH = "FEDERATION_SPARK_TESTS"
 LEFT_OUT = f"Spark is left out of the everyday tests: 'make test-all' installs it and sets {SWITCH}"
+NO_CLUSTER = "a Spark cluster cannot run here: it needs Java 17 or newer, and setpriv"
 START_SECONDS = 240
 """For each part of it; ten where a machine has nothing else to do."""
 TOKEN = "token-of-the-test-cluster"
 DIE_WITH_PARENT = ("setpriv", "--pdeathsig", "KILL")
+QUICK = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+"""For Java: statements over a hundred rows are compiled for longer than they run."""
 
 
 def _home() -> Path:
-    """Where pyspark, which brings Spark itself, is installed; skips the test where it is not wanted."""
+    """Where pyspark, which brings Spark itself, is installed; skips the test where it is not wanted or cannot run."""
     if os.environ.get(SWITCH) != "1":
         pytest.skip(LEFT_OUT)
+    if not all(shutil.which(program) for program in ("java", DIE_WITH_PARENT[0])):
+        pytest.skip(NO_CLUSTER)
     found = find_spec("pyspark")
-    lacking = [program for program in ("java", DIE_WITH_PARENT[0]) if shutil.which(program) is None]
-    lacking += ["pyspark"] if found is None or found.origin is None else []
-    if found is None or found.origin is None or lacking:
-        pytest.fail(f"{SWITCH} is set, but {lacking[0]} is not installed", pytrace=False)
+    if found is None or found.origin is None:
+        pytest.fail(f"{SWITCH} is set, but the extra 'spark' is not installed", pytrace=False)
     return Path(found.origin).parent
 
 
@@ -62,10 +65,12 @@ def _get(url: str) -> Any:
 
 @dataclass
 class Cluster:
-    """``folder`` is for data that the cluster reads; every process sees the same file system."""
+    """``folder`` is for data that the cluster reads; every process sees the same file system. ``java`` is told to
+    every Java process."""
 
     home: Path
     folder: Path
+    java: str = ""
     master: int = field(default_factory=free_port)
     port: int = field(default_factory=free_port)
     ui: int = field(default_factory=free_port)
@@ -94,6 +99,7 @@ class Cluster:
             "SPARK_LOCAL_IP": "127.0.0.1",
             "SPARK_DAEMON_MEMORY": memory,
             "SPARK_LOCAL_DIRS": str(self.folder / "local"),
+            "JAVA_TOOL_OPTIONS": f"-Djava.io.tmpdir={self.folder} {self.java}",
             "SPARK_CONNECT_AUTHENTICATE_TOKEN": TOKEN,
             "PYSPARK_PYTHON": sys.executable,
         }
@@ -124,7 +130,7 @@ class Cluster:
             "spark.executor.cores": 1,
             "spark.ui.port": self.ui,
             "spark.sql.warehouse.dir": self.folder / "warehouse",
-            "spark.task.maxFailures": 4,
+            "spark.task.maxFailures": 2,
             "spark.shuffle.io.retryWait": "1s",
             "spark.log.level": "WARN",
         }
@@ -200,11 +206,11 @@ class Cluster:
 
 
 @contextmanager
-def cluster() -> Iterator[Cluster]:
+def cluster(java: str = "") -> Iterator[Cluster]:
     """A running cluster that accepts connections."""
     home = _home()
     with TemporaryDirectory(prefix="spark", ignore_cleanup_errors=True) as directory:
-        found = Cluster(home, Path(directory))
+        found = Cluster(home, Path(directory), java)
         try:
             found.start(
                 "master", str(home / "bin/spark-class"), "org.apache.spark.deploy.master.Master",

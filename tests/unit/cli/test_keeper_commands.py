@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from unittest.mock import patch
 
 import httpx
 import pyarrow as pa
@@ -31,9 +32,12 @@ CSV = "person id,region,sex,pay\n" + "".join(
 
 
 @pytest.fixture(autouse=True)
-def _no_settings_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in [name for name in os.environ if name.startswith("FEDERATION_")]:
-        monkeypatch.delenv(name)
+def _no_settings_in_the_environment() -> Iterator[None]:
+    """None are there, and none stay: `serve --port` makes one."""
+    with patch.dict(os.environ):
+        for name in [name for name in os.environ if name.startswith("FEDERATION_")]:
+            del os.environ[name]
+        yield
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,30 @@ def test_a_database_that_is_away_is_told(tmp_path: Path, capsys: pytest.CaptureF
     (directory / "node.yaml").write_text(text.replace("sources: {", f"sources: {{{lake}, "))
     assert run(["sources", "check", "lake", "--config", str(directory)]) == 1
     assert "FEDERATION_SECRET_LAKE_PASSWORD" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("keys", "rows", "made"),
+    [
+        ("", "FROM people.parquet AS t", "CREATE TABLE federation.people_with_keys USING parquet AS"),
+        (
+            ', root: "s3a://lake/x/"',
+            "FROM parquet.`s3a://lake/x/people.parquet` AS t",
+            "DIRECTORY 's3a://lake/x/people_with_keys' USING parquet",
+        ),
+    ],
+)
+def test_keys_on_spark(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], keys: str, rows: str, made: str
+) -> None:
+    directory = write_node(tmp_path)
+    text = (directory / "node.yaml").read_text()
+    spark = f'duckdb: {{kind: spark, url: "sc://x:1"{keys}}}'
+    (directory / "node.yaml").write_text(re.sub(r"duckdb: \{[^}]*\}", spark, text))
+    assert run(["sources", "keys", "people", "--config", str(directory)]) == 0
+    said = capsys.readouterr().out
+    assert rows in said
+    assert made in said
 
 
 def test_keys_are_made_for_the_units_of_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
