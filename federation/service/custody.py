@@ -7,16 +7,17 @@ from datetime import datetime
 
 from federation.identity.principal import Principal
 from federation.runs.ledger import partition_charge
-from federation.service import plans, requests
+from federation.service import offers, plans, requests
 from federation.service.errors import ServiceCode, ServiceError
 from federation.service.node import Node
 from federation.service.permissions import Act, permitted, require
 from federation.service.questions import compile_question, question_of
+from federation.service.request_views import request_view
 from federation.service.use import ask_of
 from federation.service.views import RequestView
 from federation.state import published
 from federation.state import requests as store
-from federation.state.lifecycle import RequestState
+from federation.state.lifecycle import UNDECIDED
 from federation.state.published import Released
 from federation.state.releases import partitions_spent
 from policies.plan import ClearedPlan
@@ -84,32 +85,26 @@ class DatasetReleases:
 
 
 def inbox(node: Node, principal: Principal) -> list[RequestView]:
-    """The requests that wait for the principal's body, the one that has waited longest first."""
-    require(principal, Act.DECIDE)
+    """The requests that wait for the principal to decide, the one that has waited longest first.
+
+    Raises:
+        ServiceError: NOT_PERMITTED, for whoever neither decides nor reviews.
+    """
+    if not permitted(principal, Act.REVIEW):
+        require(principal, Act.DECIDE)
+    now = node.clock()
     found: list[RequestView] = []
-    offset = 0
-    while True:
-        views = requests.listing(
-            node, principal, state=RequestState.SUBMITTED, limit=AT_A_TIME, offset=offset
-        )
-        found += [view for view in views if awaits(view, principal)]
-        if len(views) < AT_A_TIME:
-            return sorted(found, key=lambda view: (view.created_at, view.request))
-        offset += AT_A_TIME
-
-
-def awaits(view: RequestView, principal: Principal) -> bool:
-    """Whether a request waits for a decision of the principal's body, which the principal may take."""
-    decided = {decision.dataset for decision in view.decisions}
-    own = {name for name, body in view.datasets.items() if body == principal.body}
-    waiting = view.state is RequestState.SUBMITTED and bool(own - decided)
-    return waiting and permitted(principal, Act.DECIDE) and principal.subject != view.requester
-
-
-def waits_for(view: RequestView) -> list[str]:
-    """The bodies that have not decided yet."""
-    decided = {decision.dataset for decision in view.decisions}
-    return sorted({body for name, body in view.datasets.items() if name not in decided})
+    with node.database.read() as session:
+        offset = 0
+        while True:
+            rows = store.list_requests(
+                session, reviewer=principal.body, states=UNDECIDED, limit=AT_A_TIME, offset=offset
+            )
+            views = [(row, request_view(node, session, row, now)) for row in rows]
+            found += [view for row, view in views if offers.of(session, principal, row, view).awaits]
+            if len(rows) < AT_A_TIME:
+                return sorted(found, key=lambda view: (view.created_at, view.request))
+            offset += AT_A_TIME
 
 
 def evidence(node: Node, principal: Principal, request_id: str) -> EvidenceView:
@@ -122,7 +117,7 @@ def evidence(node: Node, principal: Principal, request_id: str) -> EvidenceView:
     view = requests.get(node, principal, request_id)
     with node.database.read() as session:
         request = store.get_request(session, request_id)
-        own = [name for name, body in request.custodians.items() if body == principal.body]
+        own = [name for name, quorum in request.quorums.items() if principal.body in quorum.bodies]
         similar = [
             SimilarDecision(
                 request=other.id,

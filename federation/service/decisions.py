@@ -129,12 +129,7 @@ def _decide(
     if action not in REVIEWED or not permitted(principal, Act.REVIEW):
         require(principal, Act.DECIDE)
     now = node.clock()
-    officer = Officer(
-        principal.subject,
-        principal.body,
-        is_custodian=permitted(principal, Act.DECIDE),
-        is_reviewer=permitted(principal, Act.REVIEW),
-    )
+    officer = officer_of(principal)
 
     def do(session: Session) -> RequestView:
         request = visible(session, principal, request_id)
@@ -148,6 +143,16 @@ def _decide(
         return request_view(node, session, decided, now)
 
     return act(node.database, once, RequestView, now, do)
+
+
+def officer_of(principal: Principal) -> Officer:
+    """Who is signed in, as the state knows those who decide."""
+    return Officer(
+        principal.subject,
+        principal.body,
+        is_custodian=permitted(principal, Act.DECIDE),
+        is_reviewer=permitted(principal, Act.REVIEW),
+    )
 
 
 def _details(principal: Principal, verdict: Verdict) -> dict[Detail, DetailValue]:

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+from functools import cache
+
+import sqlglot
+from sqlglot import exp
+from sqlglot.optimizer.scope import traverse_scope
+
 from catalogue.models import StandardQuery
 from catalogue.standard import domains_of, may_run
 from federation.identity.principal import Principal
@@ -35,6 +41,22 @@ def ask(node: Node, principal: Principal, name: str, once: Once | None = None) -
     return requests.submit(node, principal, asked, once, standard=query)
 
 
+def get(node: Node, principal: Principal, name: str) -> StandardQueryView:
+    """One standard query. Raises ServiceError NOT_FOUND for one that is not the reader's to see, too."""
+    query = node.catalogue.standard_queries.get(name)
+    if query is None or not _visible(node, principal, query):
+        raise ServiceError(ServiceCode.NOT_FOUND, "there is no such standard query")
+    return _view(node, query)
+
+
+@cache
+def _tables(sql: str) -> list[str]:
+    """The tables that a query reads, sorted. It is compiled when it is asked: this is for finding it."""
+    scopes = traverse_scope(sqlglot.parse_one(sql, dialect="duckdb"))
+    sources = (source for scope in scopes for source in scope.sources.values())
+    return sorted({source.name for source in sources if isinstance(source, exp.Table)})
+
+
 def _visible(node: Node, principal: Principal, query: StandardQuery) -> bool:
     decided = permitted(principal, Act.DECIDE) and principal.body in query.decided_by
     runs = may_run(query, node.catalogue, principal.body, node.clock().date())
@@ -55,6 +77,7 @@ def _view(node: Node, query: StandardQuery) -> StandardQueryView:
             ParameterView(name, each.title, str(each.type), list(domains[name]))
             for name, each in query.parameters.items()
         ],
+        datasets=[name for name in _tables(query.sql) if name in node.catalogue.datasets],
         decided_by=dict(query.decided_by),
         until=query.until,
     )

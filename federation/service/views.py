@@ -141,7 +141,7 @@ class ParameterView:
 @dataclass(frozen=True, slots=True)
 class StandardQueryView:
     """A query that custodians published: ``bodies`` run it for its purpose, until a day, without a further hand.
-    ``decided_by`` says for each custodian body who decided."""
+    ``decided_by`` says for each custodian body who decided; ``datasets`` are those that it reads."""
 
     query: str
     title: str
@@ -151,6 +151,7 @@ class StandardQueryView:
     purpose: str
     bodies: list[str]
     parameters: list[ParameterView]
+    datasets: list[str]
     decided_by: dict[str, str]
     until: date
 

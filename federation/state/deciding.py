@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from catalogue.models import StandardQuery, StandingRule
 from federation.audit.events import AuditAction, AuditEvent
-from federation.state.authority import MayNotDecide, Officer, may_decide
+from federation.state.authority import MayDecide, MayNotDecide, Officer, may_decide
 from federation.state.changes import record
 from federation.state.errors import DecisionNotAllowed, PlanChanged, TransitionNotAllowed
 from federation.state.lifecycle import UNDECIDED, Action, Role
@@ -57,10 +57,7 @@ def approve(session: Session, request_id: str, verdict: Verdict, now: datetime, 
     """
     record(session, event, AuditAction.REQUEST_APPROVED, request_id)
     request, datasets, before = _permitted(session, request_id, verdict)
-    officer = verdict.officer
-    given = {each.dataset for each in before if each.decided_by == officer.subject}
-    waiting = undecided(request, before)
-    own = [name for name in datasets if name in waiting and name not in given]
+    own = to_approve(verdict.officer, datasets, request, before)
     if not own:
         raise TransitionNotAllowed("your body has already decided on this request")
     made = _made(
@@ -247,19 +244,38 @@ def supersede(session: Session, request_id: str, event: AuditEvent) -> Request:
     return take(session, get_request(session, request_id), Step(Action.SUPERSEDE, Role.NODE), event.time)
 
 
-def _permitted(
-    session: Session, request_id: str, verdict: Verdict
-) -> tuple[Request, tuple[str, ...], list[Decision]]:
-    """The request, the datasets that the officer decides on, and the decisions on this version before.
+def of_this_version(request: Request, made: Iterable[Decision]) -> list[Decision]:
+    """Those decisions among ``made`` that are about what was submitted last."""
+    return [each for each in made if each.version == request.version]
+
+
+def decides(officer: Officer, request: Request, before: Iterable[Decision]) -> MayDecide | MayNotDecide:
+    """Whether an officer decides on a request now, with the decisions on this version ``before``.
 
     Who refused does not decide on the appeal, but may stop what was approved then.
     """
-    request = get_request(session, request_id)
-    before = [each for each in decisions(session, request_id) if each.version == request.version]
     refused_by = {each.decided_by for each in before if each.outcome is Outcome.REFUSE}
     if request.state not in UNDECIDED:
         refused_by = set()
-    allowed = may_decide(verdict.officer, request.requester, request.quorums, refused_by)
+    return may_decide(officer, request.requester, request.quorums, refused_by)
+
+
+def to_approve(
+    officer: Officer, datasets: Iterable[str], request: Request, before: Sequence[Decision]
+) -> list[str]:
+    """Those of an officer's ``datasets`` that need more approvals, of which the officer has not given one."""
+    given = {each.dataset for each in before if each.decided_by == officer.subject}
+    waiting = undecided(request, before)
+    return [name for name in datasets if name in waiting and name not in given]
+
+
+def _permitted(
+    session: Session, request_id: str, verdict: Verdict
+) -> tuple[Request, tuple[str, ...], list[Decision]]:
+    """The request, the datasets that the officer decides on, and the decisions on this version before."""
+    request = get_request(session, request_id)
+    before = of_this_version(request, decisions(session, request_id))
+    allowed = decides(verdict.officer, request, before)
     if isinstance(allowed, MayNotDecide):
         raise DecisionNotAllowed(allowed.reason.message)
     if verdict.plan_digest != request.plan_digest:

@@ -113,11 +113,13 @@ def decided_by_people(
     return [(decision, request) for decision, request in session.execute(query)]
 
 
-def counts_of_requester(session: Session, requester: str, custodian: str) -> dict[str, int]:
-    """How many requests of one person on a custodian's data are in each stored state."""
+def counts_of_requester(session: Session, requester: str, reviewer: str) -> dict[str, int]:
+    """How many requests of one person that a body decides on are in each stored state."""
     query = (
         select(Request.state, func.count())
-        .where(Request.requester == requester, Request.datasets.any(RequestDataset.custodian == custodian))
+        .where(
+            Request.requester == requester, Request.datasets.any(RequestDataset.reviewers.any(body=reviewer))
+        )
         .group_by(Request.state)
     )
     return {str(state): count for state, count in session.execute(query)}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Annotated
 
@@ -13,16 +13,16 @@ from fastapi.responses import RedirectResponse
 
 from federation.api.dependencies import NodeDep
 from federation.identity.principal import Principal
-from federation.service import catalogue_view, questions, requests
+from federation.service import catalogue_view, questions, requests, standard_queries
 from federation.service.errors import ServiceCode, ServiceError
 from federation.service.node import Node
 from federation.service.permissions import Act, require
 from federation.service.questions import Ask, Value
-from federation.service.views import AgreementView, CheckView, CodeView, DatasetView
+from federation.service.views import AgreementView, CheckView, CodeView, DatasetView, RequestView
 from federation.web import builder
 from federation.web.builder import Building
 from federation.web.rendering import page
-from federation.web.visitor import Fields, Form, OnceDep, Reader, Sender, first
+from federation.web.visitor import LONGEST_TEXT, Fields, Form, OnceDep, Reader, Sender, first
 
 router = APIRouter()
 CODES_SHOWN = 60
@@ -45,18 +45,31 @@ class CodeChoice:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What the form held: shown again with what is wrong with it."""
+    """What the form held: shown again with what is wrong with it.
 
-    sql: str
-    agreement: str
-    purpose: str
-    values: Mapping[str, str]
+    ``change`` is the draft or the returned request that it changes, ``replaces`` the approved one whose place it takes.
+    """
+
+    sql: str = ""
+    agreement: str = ""
+    purpose: str = ""
+    values: Mapping[str, str] = field(default_factory=dict)
+    change: str = ""
+    replaces: str = ""
 
     @classmethod
     def read(cls, form: Form) -> Asked:
         sql = first(form, "sql")
         values = {name: first(form, f"value-{name}") for name in parameters_of(sql)}
-        return cls(sql, first(form, "agreement"), first(form, "purpose"), values)
+        # What is longer than a name or a purpose can be is none, and a draft would keep it.
+        agreement, purpose = first(form, "agreement")[:64], first(form, "purpose")[:LONGEST_TEXT]
+        return cls(sql, agreement, purpose, values, first(form, "change"), first(form, "replaces"))
+
+    @classmethod
+    def of(cls, view: RequestView) -> Asked:
+        """The question of a request, to be asked again."""
+        values = {name: ", ".join(map(str, allowed)) for name, allowed in view.parameters.items()}
+        return cls(view.sql, view.agreement, view.purpose, values)
 
     def ask(self) -> Ask:
         domains = {name: domain_of(text) for name, text in self.values.items() if domain_of(text)}
@@ -71,32 +84,46 @@ def ask(
     dataset: Annotated[str, Query(max_length=64)] = "",
     sql: Annotated[str, Query(max_length=LONGEST_QUERY)] = "",
     copy_of: Annotated[str, Query(alias="copy", max_length=64)] = "",
+    change: Annotated[str, Query(max_length=64)] = "",
+    replaces: Annotated[str, Query(alias="replace", max_length=64)] = "",
 ) -> Response:
-    """The page to ask on; with a dataset its builder, with a request that request's question to change."""
+    """The page to ask on; with a dataset its builder, with a request that request's question: to ask it again, to
+    change the request itself, or to take its place."""
     require(principal, Act.CHECK)
-    asked = Asked(sql, "", "", {})
-    if copy_of:
-        view = requests.get(node, principal, copy_of)
-        asked = Asked(view.sql, view.agreement, view.purpose, dict.fromkeys(parameters_of(view.sql), ""))
+    asked = Asked(sql)
+    if named := change or replaces or copy_of:
+        view = requests.get(node, principal, named)
+        asked = replace(Asked.of(view), change=change, replaces=replaces)
     form = {name: request.query_params.getlist(name) for name in request.query_params}
     building = None
     if dataset:
         view_of = catalogue_view.dataset(node.catalogue, dataset)
         building = Building.read(form, view_of)
         if "build" in form:
-            asked = Asked(builder.sql_of(building, view_of), "", "", {})
+            asked = replace(asked, sql=builder.sql_of(building, view_of), values={})
     return _page(node, request, principal, asked, form, building)
 
 
 @router.post("/ask")
-def check(node: NodeDep, request: Request, principal: Sender, form: Fields) -> Response:
-    """What would become of the question: the way to have it approved, or every reason against it."""
+def check(node: NodeDep, request: Request, principal: Sender, form: Fields, once: OnceDep) -> Response:
+    """What would become of the question: the way to have it approved, or every reason against it. Or keep it as a
+    draft."""
     asked = Asked.read(form)
     if suggestion := first(form, "use_suggestion"):
-        asked = Asked(suggestion, asked.agreement, asked.purpose, asked.values)
+        asked = replace(asked, sql=suggestion)
     if not asked.sql:
         fault = {"text": "Write a question in SQL, or build one", "href": "#sql"}
         return _page(node, request, principal, asked, {}, None, status=422, faults=[fault])
+    if first(form, "save"):
+        view = requests.save(
+            node,
+            principal,
+            asked.ask(),
+            once,
+            draft=asked.change or None,
+            supersedes=_replaced(node, principal, asked),
+        )
+        return RedirectResponse(f"/requests/{view.request}?done=save", 303)
     checked = questions.check(node, principal, asked.ask())
     faults = [] if checked.accepted else [{"text": each.message, "href": "#sql"} for each in checked.refusals]
     return _page(
@@ -114,10 +141,15 @@ def check(node: NodeDep, request: Request, principal: Sender, form: Fields) -> R
 
 @router.post("/requests")
 def submit(node: NodeDep, request: Request, principal: Sender, form: Fields, once: OnceDep) -> Response:
-    """Ask for the question to be approved."""
+    """Ask for the question to be approved: anew, in another one's place, or as the next version of one."""
     asked = Asked.read(form)
     try:
-        view = requests.submit(node, principal, asked.ask(), once)
+        if asked.change:
+            before = requests.get(node, principal, asked.change)
+            ask = replace(asked.ask(), jointly_with=tuple(before.jointly_with))
+            view = requests.submit_again(node, principal, asked.change, ask, once)
+        else:
+            view = requests.submit(node, principal, asked.ask(), once, supersedes=asked.replaces or None)
     except ServiceError as error:
         if error.code is not ServiceCode.QUERY_REFUSED:
             raise
@@ -128,6 +160,13 @@ def submit(node: NodeDep, request: Request, principal: Sender, form: Fields, onc
         ]
         return _page(node, request, principal, asked, {}, None, checked=checked, faults=faults, status=422)
     return RedirectResponse(f"/requests/{view.request}", 303)
+
+
+def _replaced(node: Node, principal: Principal, asked: Asked) -> str | None:
+    """The request whose place the question is to take; that of a draft was named when it was first kept."""
+    if asked.change:
+        return requests.get(node, principal, asked.change).supersedes
+    return asked.replaces or None
 
 
 def parameters_of(sql: str) -> list[str]:
@@ -183,6 +222,8 @@ def _page(
         checked=checked,
         lines=_lines(asked.sql, checked),
         faults=list(faults),
+        standard=standard_queries.listing(node, principal),
+        changes=requests.get(node, principal, asked.change) if asked.change else None,
     )
 
 

@@ -7,8 +7,9 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 
 from federation.api.dependencies import NodeDep
-from federation.service import catalogue_view
+from federation.service import catalogue_view, comments, standard_queries
 from federation.service.permissions import Act, require
+from federation.state.models import SubjectKind
 from federation.web.paging import Paging
 from federation.web.rendering import page
 from federation.web.visitor import Reader
@@ -39,6 +40,8 @@ def dataset(node: NodeDep, request: Request, principal: Reader, dataset: str) ->
         dataset=view,
         agreements=[each for each in own if dataset in each.datasets],
         users=catalogue_view.users(node.catalogue, dataset, today),
+        standard=[each for each in standard_queries.listing(node, principal) if dataset in each.datasets],
+        comments=comments.listing(node, principal, SubjectKind.DATASET, dataset),
     )
 
 

@@ -14,7 +14,7 @@ router = APIRouter()
 
 @router.get("/inbox")
 def inbox(node: NodeDep, request: Request, principal: Reader) -> Response:
-    """What waits for a decision of the reader's body, the longest wait first."""
+    """What waits for the reader to decide, the longest wait first."""
     now = node.clock()
     waiting = [(view, (now - view.created_at).days) for view in custody.inbox(node, principal)]
     datasets = [each for each in catalogue_view.datasets(node.catalogue) if each.custodian == principal.body]

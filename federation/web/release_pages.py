@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Annotated, Any
 
 import pyarrow as pa
 from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import RedirectResponse
 
 from catalogue.catalogue import BoundDataset
 from federation.api.dependencies import NodeDep
 from federation.api.formats import encode
 from federation.api.negotiation import MediaType
-from federation.service import releases
+from federation.service import comments, recalls, releases
 from federation.service.errors import ServiceCode, ServiceError
 from federation.service.node import Node
+from federation.service.permissions import Act, permitted
 from federation.service.release_cache import ReleaseRecord
+from federation.state.models import SubjectKind
 from federation.web.chart import chart_of
 from federation.web.figures import ROWS_ON_A_PAGE, figures_of
+from federation.web.language import language_of, mark, translations
 from federation.web.maps import drawing_of
 from federation.web.paging import Paging
 from federation.web.rendering import page
-from federation.web.visitor import Reader
+from federation.web.visitor import Fault, Fields, OnceDep, Reader, Sender, first, text_of
 
 router = APIRouter()
 ROWS_DRAWN = 500
@@ -45,6 +49,21 @@ def release(
 ) -> Response:
     """The answer. ``show`` is which of the figures the chart and the map draw."""
     record = releases.find(node, principal, release)
+    gone = recalls.recalled(node, release)
+    if gone is not None:
+        return page(request, "recalled.html", status=410, about=releases.about(record), recall=gone)
+    return _answer(node, request, principal, record, show, number)
+
+
+def _answer(
+    node: Node,
+    request: Request,
+    principal: Reader,
+    record: ReleaseRecord,
+    show: int,
+    number: int,
+    faults: Sequence[Fault] = (),
+) -> Response:
     with pa.ipc.open_stream(_content(node, principal, record, MediaType.ARROW)) as reader:
         table = reader.read_all()
     names = partial(name_of, _variables(node, record))
@@ -54,6 +73,7 @@ def release(
     return page(
         request,
         "release.html",
+        status=422 if faults else 200,
         record=record,
         about=releases.about(record),
         statement=record.payload,
@@ -62,7 +82,25 @@ def release(
         chart=None if column is None else chart_of(drawn, column),
         drawing=None if column is None else drawing_of(drawn, column, request.app.state.maps),
         paging=Paging.of(request, number, figures.total_rows, ROWS_ON_A_PAGE),
+        comments=comments.listing(node, principal, SubjectKind.RELEASE, record.release),
+        recalls=permitted(principal, Act.DECIDE) and principal.body in record.custodians,
+        faults=list(faults),
     )
+
+
+@router.post("/releases/{release}/recall")
+def recall(
+    node: NodeDep, request: Request, principal: Sender, form: Fields, once: OnceDep, release: str
+) -> Response:
+    """A custodian takes a wrong answer back."""
+    faults: list[Fault] = []
+    missing = translations(language_of(request)).gettext(mark("Give a reason: anybody may read it"))
+    reason = text_of(first(form, "reason"), "reason", missing, faults)
+    if faults:
+        recalls.require_standing(node, release)
+        return _answer(node, request, principal, releases.find(node, principal, release), 0, 1, faults)
+    recalls.recall(node, principal, release, reason, once)
+    return RedirectResponse(f"/releases/{release}", 303)
 
 
 @router.get("/releases/{release}/statement.jws")
@@ -78,6 +116,7 @@ def table(node: NodeDep, principal: Reader, release: str, kind: str) -> Response
     if kind not in FILES:
         raise ServiceError(ServiceCode.NOT_FOUND, "a table can be had as csv, parquet or arrow")
     record = releases.find(node, principal, release)
+    recalls.require_standing(node, release)
     return _file(_content(node, principal, record, FILES[kind]), FILES[kind], f"{release}.{kind}")
 
 

@@ -23,7 +23,7 @@ from federation.service.node import Node
 from federation.service.permissions import Act, permitted
 from federation.web import assets
 from federation.web.language import COOKIE, Language, language_of, translations
-from federation.web.words import MARKS, ROLES, request_tag, run_tag
+from federation.web.words import MARKS, REQUEST_TAGS, ROLES, request_tag, run_tag
 
 STATIC = Path(__file__).parent / "static"
 POLICY = (
@@ -92,7 +92,7 @@ def render(
         "today": node.clock().date(),
         "body_title": lambda name: title_of(node, name),
         "agreement_title": lambda name: _agreement_title(node, name),
-        "dataset_title": lambda name: _dataset_title(node, name),
+        "dataset_title": lambda name: dataset_title(node, name),
     }
     return environment(language).get_template(template).render({**reader, **context})
 
@@ -154,8 +154,14 @@ def number(value: float) -> str:
 
 
 def tally(counts: Mapping[str, int]) -> str:
-    """How many requests are in which state, in words."""
-    return ", ".join(f"{count} {state}" for state, count in sorted(counts.items()))
+    """How many requests are in which state, in words.
+
+    >>> tally({"approved": 2, "under_review": 1})
+    '1 being reviewed, 2 approved'
+    """
+    return ", ".join(
+        f"{counts[state]} {tag.text.lower()}" for state, tag in REQUEST_TAGS.items() if state in counts
+    )
 
 
 def _with_language(scope: Scope, language: Language) -> str:
@@ -169,7 +175,8 @@ def title_of(node: Node, name: str) -> str:
     return name if body is None else body.title
 
 
-def _dataset_title(node: Node, name: str) -> str:
+def dataset_title(node: Node, name: str) -> str:
+    """A dataset as people read it."""
     dataset = node.catalogue.datasets.get(name)
     return name if dataset is None else dataset.document.title
 

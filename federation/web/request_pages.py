@@ -1,25 +1,30 @@
-"""Requests: one's own in a list, and each with what has become of it."""
+"""Requests: in a list, and each with what has become of it and what its reader may do about it."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
 from federation.api.dependencies import NodeDep
-from federation.service import custody, decisions, requests, runs
-from federation.service.decisions import Ruling
+from federation.service import comments, custody, decisions, offers, requests, runs
+from federation.service.errors import ServiceCode, ServiceError
+from federation.service.node import Node
 from federation.service.permissions import Act, permitted
-from federation.state.lifecycle import RequestState
+from federation.state.lifecycle import Action, RequestState
+from federation.state.models import RefusalReason, SubjectKind
+from federation.web.deciding import ACTS, Decided, Said, decided
 from federation.web.difference import sides
-from federation.web.rendering import page, title_of
-from federation.web.visitor import Fields, OnceDep, Reader, Sender, first
+from federation.web.history import history_of
+from federation.web.rendering import dataset_title, page, title_of
+from federation.web.visitor import Fault, Fields, OnceDep, Reader, Sender, first, text_of
+from federation.web.words import REFUSALS
 
 router = APIRouter()
 ON_A_PAGE = 25
-REASON_LENGTH = 4000
-DECISIONS = ("approve", "refuse", "revoke")
 
 
 @router.get("/requests")
@@ -46,7 +51,7 @@ def listing(
 
 @router.get("/requests/{request_id}")
 def get(node: NodeDep, request: Request, principal: Reader, request_id: str) -> Response:
-    """One request: what was asked, what was decided, and its runs. A custodian decides here."""
+    """One request: what was asked, what was decided, and its runs. Whoever may act on it does so here."""
     return _page(node, request, principal, request_id)
 
 
@@ -54,57 +59,103 @@ def get(node: NodeDep, request: Request, principal: Reader, request_id: str) -> 
 def decide(
     node: NodeDep, request: Request, principal: Sender, form: Fields, once: OnceDep, request_id: str
 ) -> Response:
-    """A custodian's decision, on the plan that the page showed."""
-    decision, reason = first(form, "decision"), first(form, "reason")
-    faults = []
-    if decision not in DECISIONS:
-        faults.append({"text": "Choose what you decide", "href": "#decision"})
-    if not reason:
-        faults.append({"text": "Give a reason: the requester reads it, and it is kept", "href": "#reason"})
-    elif len(reason) > REASON_LENGTH:
-        faults.append({"text": f"A reason has at most {REASON_LENGTH:,} characters", "href": "#reason"})
+    """A custodian's or a reviewer's decision, on the plan that the page showed."""
+    found = decided(form, node.clock().date())
+    if found.act is None or found.ruling is None:
+        return _page(node, request, principal, request_id, found.faults, decision=found)
+    ACTS[found.act](node, principal, request_id, found.ruling, once)
+    return _done(request_id, found.act)
+
+
+@router.post("/requests/{request_id}/take-up")
+def take_up(node: NodeDep, principal: Sender, once: OnceDep, request_id: str) -> Response:
+    """A custodian begins to review."""
+    decisions.take_up(node, principal, request_id, once)
+    return _done(request_id, Action.TAKE_UP)
+
+
+@router.post("/requests/{request_id}/submission")
+def submit(node: NodeDep, request: Request, principal: Sender, once: OnceDep, request_id: str) -> Response:
+    """Submit a draft as it stands. One with mistakes is shown with them."""
+    try:
+        requests.submit_again(node, principal, request_id, None, once)
+    except ServiceError as error:
+        if error.code is not ServiceCode.QUERY_REFUSED:
+            raise
+        faults = [{"text": fault.message, "href": "#change"} for fault in error.faults]
+        return _page(node, request, principal, request_id, faults)
+    return _done(request_id, Action.SUBMIT)
+
+
+@router.post("/requests/{request_id}/acceptance")
+def accept(node: NodeDep, principal: Sender, once: OnceDep, request_id: str) -> Response:
+    """Accept the conditions of an approval."""
+    requests.accept(node, principal, request_id, once)
+    return _done(request_id, Action.ACCEPT)
+
+
+@router.post("/requests/{request_id}/appeal")
+def appeal(
+    node: NodeDep, request: Request, principal: Sender, form: Fields, once: OnceDep, request_id: str
+) -> Response:
+    """Have a refusal looked at by somebody else."""
+    faults: list[Fault] = []
+    reason = text_of(first(form, "appeal"), "appeal", "Say why somebody else should look at it", faults)
     if faults:
-        return _page(
-            node, request, principal, request_id, faults=faults, decision=decision, reason=reason, status=422
-        )
-    act = {"approve": decisions.approve, "refuse": decisions.refuse, "revoke": decisions.revoke}[decision]
-    act(node, principal, request_id, Ruling(reason, first(form, "plan_digest") or None), once)
-    return RedirectResponse(f"/requests/{request_id}?decided={decision}", 303)
+        return _page(node, request, principal, request_id, faults, appeal=reason)
+    requests.appeal(node, principal, request_id, reason, once)
+    return _done(request_id, Action.APPEAL)
+
+
+@router.post("/requests/{request_id}/withdrawal")
+def withdraw(node: NodeDep, principal: Sender, once: OnceDep, request_id: str) -> Response:
+    """Give a request up."""
+    requests.withdraw(node, principal, request_id, once)
+    return _done(request_id, Action.WITHDRAW)
+
+
+def _done(request_id: str, act: Action) -> Response:
+    return RedirectResponse(f"/requests/{request_id}?done={act}", 303)
 
 
 def _page(
-    node: NodeDep,
+    node: Node,
     request: Request,
     principal: Reader,
     request_id: str,
+    faults: Sequence[Fault] = (),
     *,
-    faults: list[dict[str, str]] | None = None,
-    decision: str = "",
-    reason: str = "",
-    status: int = 200,
+    decision: Decided | None = None,
+    appeal: str = "",
 ) -> Response:
     detail = requests.detail(node, principal, request_id)
     view = detail.request
-    keeps = permitted(principal, Act.SEE_CUSTODY) and principal.body in view.datasets.values()
-    explanation = detail.explanation
+    offered = offers.get(node, principal, view)
     compared = None
-    if explanation is not None:
-        compared = sides(view.sql, ";\n\n".join(explanation.source_sql))
+    if detail.explanation is not None:
+        compared = sides(view.sql, ";\n\n".join(detail.explanation.source_sql))
     return page(
         request,
         "request.html",
-        status=status,
+        status=422 if faults else 200,
         view=view,
         detail=detail,
         compared=compared,
         runs=runs.listing(node, principal, request_id),
-        waits_for=[title_of(node, name) for name in custody.waits_for(view)],
-        own=view.body == principal.body and permitted(principal, Act.RUN),
-        awaits=custody.awaits(view, principal),
-        may_revoke=view.state is RequestState.APPROVED and keeps and permitted(principal, Act.DECIDE),
-        evidence=custody.evidence(node, principal, request_id) if keeps else None,
-        faults=faults or [],
-        decision=decision,
-        reason=reason,
-        decided=request.query_params.get("decided", ""),
+        offers=offered,
+        awaits=offered.awaits,
+        theirs=view.body == principal.body and permitted(principal, Act.RUN),
+        history=history_of(
+            view,
+            requests.versions(node, principal, request_id),
+            body_title=partial(title_of, node),
+            dataset_title=partial(dataset_title, node),
+        ),
+        evidence=custody.evidence(node, principal, request_id) if offered.reviews else None,
+        comments=comments.listing(node, principal, SubjectKind.REQUEST, request_id),
+        faults=list(faults),
+        said=Said() if decision is None else decision.said,
+        appeal=appeal,
+        refusals={reason: REFUSALS[reason] for reason in RefusalReason},
+        done=request.query_params.get("done", ""),
     )

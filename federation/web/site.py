@@ -15,11 +15,14 @@ from federation.web import (
     ask_pages,
     assets,
     catalogue_pages,
+    comment_pages,
     custodian_pages,
+    notice_pages,
     register_pages,
     release_pages,
     request_pages,
     run_pages,
+    standard_pages,
     start_pages,
 )
 from federation.web.errors import ErrorPages
@@ -27,6 +30,19 @@ from federation.web.maps import map_of
 from federation.web.rendering import STATIC
 
 log = structlog.get_logger(__name__)
+PAGES = (
+    start_pages,
+    catalogue_pages,
+    ask_pages,
+    standard_pages,
+    request_pages,
+    run_pages,
+    release_pages,
+    custodian_pages,
+    comment_pages,
+    notice_pages,
+    register_pages,
+)
 
 
 class _Static(StaticFiles):
@@ -43,16 +59,7 @@ def install(app: FastAPI, node: Node) -> None:
     if not assets.present():
         log.warning("pages_without_style", mend="python -m federation.web.assets")
     app.state.maps = tuple(map_of(each, node.directory, node.catalogue) for each in node.settings.pages.maps)
-    for module in (
-        start_pages,
-        catalogue_pages,
-        ask_pages,
-        request_pages,
-        run_pages,
-        release_pages,
-        custodian_pages,
-        register_pages,
-    ):
+    for module in PAGES:
         app.include_router(module.router, include_in_schema=False)
     app.mount("/static", _Static(directory=STATIC), name="static")
     app.add_middleware(ErrorPages, node=node)

@@ -24,7 +24,7 @@ router = APIRouter(dependencies=[Depends(anybody)])
 def start(node: NodeDep, request: Request, principal: Perhaps) -> Response:
     """What the node is for, and what this reader can do."""
     count = 0
-    if principal is not None and permitted(principal, Act.DECIDE):
+    if principal is not None and (permitted(principal, Act.DECIDE) or permitted(principal, Act.REVIEW)):
         count = len(custody.inbox(node, principal))
     datasets = catalogue_view.datasets(node.catalogue)
     return page(request, "start.html", waiting=count, datasets=datasets)

@@ -18,7 +18,12 @@ FIELDS = 200
 KEY_FIELD = "key"
 """The field by which a form that is sent twice is answered once."""
 
+LONGEST_TEXT = 4000
+"""Characters of a reason, a condition or a comment."""
+
 Form = Mapping[str, Sequence[str]]
+Fault = Mapping[str, str]
+"""What is wrong with a form: ``text`` to read, and ``href``, the field."""
 
 
 def reader(request: Request) -> Principal:
@@ -65,6 +70,15 @@ def once(
 def first(form: Form, name: str) -> str:
     """The only value of a field, without white space at its ends; empty where there is none."""
     return next(iter(form.get(name, ())), "").strip()
+
+
+def text_of(text: str, field: str, missing: str, faults: list[Fault]) -> str:
+    """A text that somebody has to write; adds to ``faults`` where it is missing, or too long to be kept."""
+    if not text:
+        faults.append({"text": missing, "href": f"#{field}"})
+    elif len(text) > LONGEST_TEXT:
+        faults.append({"text": f"Write at most {LONGEST_TEXT:,} characters", "href": f"#{field}"})
+    return text
 
 
 Reader = Annotated[Principal, Depends(reader)]

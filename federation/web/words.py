@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from federation.identity.principal import NodeRole
 from federation.state.lifecycle import RequestState, RunState
+from federation.state.models import Outcome, RefusalReason
 from federation.web.language import mark
 
 
@@ -19,12 +20,40 @@ class Tag:
 
 
 REQUEST_TAGS: Mapping[RequestState, Tag] = {
+    RequestState.DRAFT: Tag(mark("Draft"), "grey"),
     RequestState.SUBMITTED: Tag(mark("Waiting for a decision"), "yellow"),
+    RequestState.UNDER_REVIEW: Tag(mark("Being reviewed"), "yellow"),
+    RequestState.RETURNED: Tag(mark("Returned for changes"), "orange"),
     RequestState.APPROVED: Tag(mark("Approved"), "green"),
+    RequestState.ACTIVE: Tag(mark("In use"), "green"),
+    RequestState.SUSPENDED: Tag(mark("Suspended"), "orange"),
     RequestState.REFUSED: Tag(mark("Refused"), "red"),
+    RequestState.WITHDRAWN: Tag(mark("Withdrawn"), "grey"),
+    RequestState.LAPSED: Tag(mark("Lapsed"), "grey"),
     RequestState.REVOKED: Tag(mark("Taken back"), "red"),
     RequestState.EXPIRED: Tag(mark("Expired"), "grey"),
+    RequestState.EXHAUSTED: Tag(mark("Used up"), "grey"),
     RequestState.SUPERSEDED: Tag(mark("Replaced"), "grey"),
+}
+
+OUTCOMES: Mapping[Outcome, str] = {
+    Outcome.APPROVE: "Approved",
+    Outcome.RETURN: "Returned for changes",
+    Outcome.REFUSE: "Refused",
+    Outcome.APPEAL: "Appealed",
+    Outcome.ACCEPT: "Conditions accepted",
+    Outcome.SUSPEND: "Suspended",
+    Outcome.RESUME: "Resumed",
+    Outcome.REVOKE: "Approval taken back",
+}
+
+REFUSALS: Mapping[RefusalReason, str] = {
+    RefusalReason.PURPOSE_NOT_PERMITTED: "The purpose is not permitted",
+    RefusalReason.DISCLOSURE_RISK: "It could disclose something about somebody",
+    RefusalReason.INSUFFICIENT_DETAIL: "The request does not say enough",
+    RefusalReason.DATA_UNSUITABLE: "The data cannot answer the question",
+    RefusalReason.AUTHORITY_MISSING: "There is no authority for it",
+    RefusalReason.OTHER: "Another reason",
 }
 
 RUN_TAGS: Mapping[RunState, Tag] = {
@@ -54,12 +83,10 @@ ROLES: Mapping[NodeRole, str] = {
     NodeRole.ADMINISTRATOR: mark("administrator"),
 }
 
-UNKNOWN = Tag(mark("See the details"), "grey")
-
 
 def request_tag(state: RequestState) -> Tag:
-    return REQUEST_TAGS.get(state, UNKNOWN)
+    return REQUEST_TAGS[state]
 
 
 def run_tag(state: RunState) -> Tag:
-    return RUN_TAGS.get(state, UNKNOWN)
+    return RUN_TAGS[state]

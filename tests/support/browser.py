@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, ClassVar
+from urllib.parse import urlsplit
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -66,12 +68,14 @@ class Visitor:
         return self
 
     def inspect(self) -> Visitor:
-        """What holds of every page. One that has been seen with the same headings is not looked at again."""
+        """What holds of every page. One with the same headings and buttons is not looked at again."""
         where = self.page.url
         self.page.wait_for_load_state()
         assert not self.blocked, (where, self.blocked)
         assert len(self.page.content().encode()) < OWN_BYTES, where
-        headings = tuple(self.page.locator("h1, h2, h3, .govuk-error-message").all_inner_texts())
+        place = re.sub(r"_[0-9a-f]{30}", "", urlsplit(where).path)
+        parts = self.page.locator("h2, h3, main button, .govuk-error-message").all_inner_texts()
+        headings = (place, self.page.get_attribute("html", "lang") or "", *parts)
         if not self.scripts or headings in self.seen:
             return self
         self.seen.add(headings)

@@ -16,6 +16,20 @@ pages:
     - {codelist: geography, level: area, tiles: maps/areas.csv, attribution: Laid out for the test}
 """
 TILES = "code,column,row\n" + "".join(f"A{i},{i % 4},{i // 4}\n" for i in range(8))
+QUERY = """\
+query: by_sex
+title: People of a region by sex
+description: Residents from an age on, women and men.
+sql: SELECT sex, count(*) AS people FROM people WHERE region = $region AND age >= $from GROUP BY sex ORDER BY sex
+agreement: planning
+purpose: skills planning
+parameters:
+  region: {title: Region, type: text, codelist: geography, level: region}
+  from: {title: From what age, type: integer, minimum: 16, maximum: 20}
+decided_by: {office: olu}
+decided_on: 2025-02-01
+until: 2090-01-01
+"""
 PRIVATE = """\
 - agreement: unlisted
   title: An agreement that is not in the register
@@ -43,6 +57,7 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         "node.yaml": FILES["node.yaml"] + MAPS,
         "maps/areas.csv": TILES,
         "agreements/unlisted.yaml": PRIVATE,
+        "queries/by_sex.yaml": QUERY,
     }
     with running(write_node(tmp_path_factory.mktemp("pages"), changes)) as found:
         yield found

@@ -9,24 +9,12 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
+from tests.journeys.pages.asking import ask, run
 from tests.support.browser import Visitor
 from tests.support.node import CUSTODIAN_SQL, PURPOSE, STANDING_SQL
 
 Visit = Callable[..., Visitor]
 REASON = "Within the agreement"
-
-
-def ask(visitor: Visitor, sql: str) -> Visitor:
-    """Write a question, have it checked, and ask for approval."""
-    visitor.go("/ask").page.fill("#sql", sql)
-    visitor.click("Check the question").inspect()
-    assert "This can be asked" in visitor.text
-    return visitor.click("Ask for approval").inspect()
-
-
-def run(visitor: Visitor) -> Visitor:
-    visitor.click("Run it").page.wait_for_url("**/releases/**")
-    return visitor.inspect()
 
 
 def test_a_planner_builds_a_question_a_custodian_approves_and_the_planner_takes_the_answer(
@@ -67,14 +55,14 @@ def test_a_planner_builds_a_question_a_custodian_approves_and_the_planner_takes_
         "Earlier decisions on the same data",
     ):
         assert part in olu.text
-    assert "0 of 16 used so far for 2025; this question uses none" in olu.text
+    assert re.search(r"\d+ of 16 used so far for 2025; this question uses none", olu.text)
     assert olu.page.locator("mark").count()
     olu.click("Approve").inspect()
     assert "There is a problem" in olu.text
     olu.page.fill("#reason", REASON)
     olu.click("Approve").inspect()
     assert "You approved this request." in olu.text
-    assert "Nothing waits" in olu.go("/inbox").text
+    assert "by area of residence, where sex is Female" not in olu.go("/inbox").text
 
     pat.page.reload()
     assert REASON in pat.text
@@ -117,8 +105,12 @@ def test_a_custodian_refuses_and_the_planner_reads_why(visit: Visit) -> None:
     olu = visit("olu").go(pat.page.url)
     olu.page.fill("#reason", "Ask by region alone")
     olu.click("Refuse").inspect()
+    assert "Choose what kind of reason it is" in olu.text
+    olu.page.select_option("#code", label="It could disclose something about somebody")
+    olu.click("Refuse").inspect()
     pat.page.reload()
     assert "Refused" in pat.inspect().text
+    assert "It could disclose something about somebody" in pat.text
     assert "Ask by region alone" in pat.text
     pat.click("Change it and ask again").inspect()
     assert pat.page.input_value("#sql") == CUSTODIAN_SQL
@@ -130,7 +122,7 @@ def test_an_approval_can_be_taken_back(visit: Visit) -> None:
     olu.page.fill("#reason", REASON)
     olu.click("Approve")
     olu.page.fill("#reason", "The purpose has changed")
-    olu.click("Take back").inspect()
+    olu.click("Take back for good").inspect()
     assert "You took the approval back." in olu.text
     pat.page.reload()
     assert not pat.page.get_by_role("button", name="Run it").count()
@@ -171,7 +163,7 @@ def test_keys_alone_are_enough(visit: Visit) -> None:
     visitor.page.focus("input[value=pat]")
     visitor.page.keyboard.press("Space")
     visitor.page.keyboard.press("Enter")
-    visitor.page.wait_for_url("**/datasets")
+    visitor.page.wait_for_url(f"{visitor.url}/datasets")
     assert "2 datasets" in visitor.text
 
 
@@ -190,7 +182,7 @@ def test_anybody_reads_the_register_which_shows_no_person_no_result_and_no_agree
     assert "The number of people, by region of residence" in citizen.text
     assert PURPOSE in citizen.text
     assert "Digital Economy Act 2017, Part 5" in citizen.text
-    for hidden in ("Effshire", "pat", "North", "/releases/"):
+    for hidden in ("Effshire", "pat", "<table", "/releases/"):
         assert hidden not in citizen.page.inner_html("main")
 
 
