@@ -17,6 +17,7 @@ from federation.audit.chain import events, verify_chain
 from federation.client import NodeUnreachable, Session, connect
 from federation.state.models import LedgerEntry, Release
 from tests.support.node import FILES, PURPOSE, STANDING_SQL, people, running, write_node
+from tests.support.thorough import thorough
 
 ROOT = Path(__file__).parents[2]
 SERVE = """
@@ -96,7 +97,7 @@ def test_a_killed_node_takes_the_run_up_again(directory: Path, tmp_path: Path) -
             assert verify_chain(session).whole
 
 
-@pytest.mark.slow
+@thorough
 def test_a_node_that_is_told_to_stop_gives_its_run_back(directory: Path, tmp_path: Path) -> None:
     process = start(directory, tmp_path / "serve.py")
     try:

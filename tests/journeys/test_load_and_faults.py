@@ -191,6 +191,7 @@ def test_two_custodians_at_once_and_every_click_doubled(servers: Servers) -> Non
             assert once.status_code == 409 or once.json() == again.json()
 
 
+@thorough
 def test_servers_are_killed_and_the_database_restarted_in_mid_decision(servers: Servers) -> None:
     asked = ask(servers, 12)
     done = threading.Event()
@@ -223,6 +224,7 @@ from federation.audit.chain import append
 from federation.audit.events import AuditAction
 from federation.state.database import Database
 from tests.support.state import approve, event
+from tests.support.thorough import thorough
 
 where, request, step = sys.argv[1:]
 database = Database.open(where if "://" in where else Path(where))
@@ -262,6 +264,7 @@ def test_a_process_killed_between_audit_and_act_has_done_neither(engine: str, tm
         database.close()
 
 
+@thorough
 def test_a_second_server_on_one_sqlite_state_is_refused(tmp_path: Path) -> None:
     servers = Servers(write_node(tmp_path), [free_port(), free_port()], None)
     try:
