@@ -28,6 +28,7 @@ from tests.support import postgresql
 from tests.support.mail import free_port
 from tests.support.node import CUSTODIAN_SQL, FILES, PURPOSE, write_node
 from tests.support.state import submitted
+from tests.support.thorough import thorough
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
@@ -224,7 +225,6 @@ from federation.audit.chain import append
 from federation.audit.events import AuditAction
 from federation.state.database import Database
 from tests.support.state import approve, event
-from tests.support.thorough import thorough
 
 where, request, step = sys.argv[1:]
 database = Database.open(where if "://" in where else Path(where))
