@@ -37,6 +37,7 @@ from connectors.protocol import Capability
 from tests.connectors import labour
 from tests.connectors.labour import DuckDBMarket, Market
 from tests.connectors.oracle import Oracle
+from tests.support.thorough import share
 
 UNITS = 25
 
@@ -215,7 +216,7 @@ def test_large_domains_are_mapped_first_and_scanned_apart(
     oracle = Oracle({"people": people, "employers": employers, "learners": learners})
 
     @settings(
-        max_examples=market.examples,
+        max_examples=share(market.examples),
         deadline=None,
         suppress_health_check=list(HealthCheck),
         derandomize=True,

@@ -24,6 +24,7 @@ from federation.api.catalogue_routes import Datasets
 from federation.service.releases import About
 from federation.service.views import CheckView, RequestView, RunView
 from tests.support.node import Running
+from tests.support.thorough import share
 
 CHECKS = [
     not_a_server_error,
@@ -98,7 +99,10 @@ def test_generated_requests_are_answered_as_described(node: Running) -> None:
 
         @hypothesis.given(case=operation.as_strategy(), person=st.sampled_from(sorted(tokens)))
         @hypothesis.settings(
-            max_examples=12, deadline=None, database=None, suppress_health_check=list(hypothesis.HealthCheck)
+            max_examples=share(12),
+            deadline=None,
+            database=None,
+            suppress_health_check=list(hypothesis.HealthCheck),
         )
         def answered(case: Any, person: str) -> None:
             response = case.call(headers=tokens[person])

@@ -28,6 +28,7 @@ from federation.audit.export import ExportUnreadable, line_of, read_lines
 from federation.state.database import Database
 from federation.state.errors import StateConflict
 from tests.support.state import NOW
+from tests.support.thorough import share
 
 LENGTH = 6
 
@@ -144,7 +145,7 @@ def test_a_chain_rewritten_from_one_event_on_is_found_by_a_checkpoint(database: 
     assert report.fault.kind is ChainFaultKind.CHECKPOINT_DIFFERS
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=share(40), deadline=None)
 @given(st.data())
 def test_whatever_is_changed_in_whichever_event_is_found(data: st.DataObject) -> None:
     columns = ("actor", "action", "subject", "details", "previous", "hash", "time", "sequence")
@@ -188,7 +189,7 @@ def test_an_export_is_verified_without_the_database(database: Database) -> None:
     assert cut.fault.kind is ChainFaultKind.CHECKPOINT_DIFFERS
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=share(40), deadline=None)
 @given(at=st.integers(0, LENGTH - 1), how=st.sampled_from(["edit", "remove", "swap", "repeat"]))
 def test_an_export_that_was_tampered_with_is_found(at: int, how: str) -> None:
     with TemporaryDirectory() as directory:
