@@ -13,9 +13,10 @@ from pydantic import (
     ConfigDict,
     Field,
     StringConstraints,
-    model_validator,
+    ValidationInfo,
+    field_validator,
 )
-from pydantic_core import PydanticCustomError
+from pydantic_core import PydanticKnownError
 
 from federation.api.examples import DIGEST, SQL
 from federation.service.decisions import Ruling
@@ -73,23 +74,33 @@ class RequestBody(CheckBody):
     )
 
 
-class NewRequestBody(CheckBody):
+class _Draft(Body):
+    draft: bool = Field(False, description="Keep it for later: nobody is asked, and it may have mistakes.")
+
+
+class NewRequestBody(CheckBody, _Draft):
     """A query to have approved, or a draft of one."""
 
     agreement: Short | None = Field(
-        None, description="The agreement to ask under. A draft may lack it.", examples=["skills_planning"]
+        None,
+        description="The agreement to ask under. A draft may lack it.",
+        examples=["skills_planning"],
+        validate_default=True,
     )
-    draft: bool = Field(False, description="Keep it for later: nobody is asked, and it may have mistakes.")
+    purpose: Text | None = Field(
+        None, description="A purpose that the agreement permits. A draft may lack it.", validate_default=True
+    )
     supersedes: Short | None = Field(
         None, description="An approved request of your own whose place this one takes once it is approved."
     )
 
-    @model_validator(mode="after")
-    def _whole(self) -> NewRequestBody:
-        for name in ("agreement", "purpose"):
-            if not self.draft and getattr(self, name) is None:
-                raise PydanticCustomError(f"{name}_missing", f"{name} is needed, unless it is a draft")
-        return self
+    @field_validator("agreement", "purpose")
+    @classmethod
+    def _there_unless_drafted(cls, value: str | None, others: ValidationInfo) -> str | None:
+        # ``draft`` is known here: the fields of the last base are read first.
+        if value is None and not others.data.get("draft"):
+            raise PydanticKnownError("missing")
+        return value
 
 
 class DecisionBody(Body):

@@ -92,11 +92,6 @@ def undecided(request: Request, made: Sequence[Decision]) -> frozenset[str]:
     )
 
 
-def outstanding(session: Session, request: Request) -> frozenset[str]:
-    """The datasets of a request that need more approvals."""
-    return undecided(request, decisions(session, request.id))
-
-
 def unaccepted(request: Request, made: Sequence[Decision]) -> Sequence[Decision]:
     """The approvals whose conditions the requester has not accepted yet."""
     accepted = {

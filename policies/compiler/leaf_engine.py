@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import ROUND_FLOOR, Decimal
 from functools import cache, partial
@@ -28,7 +28,8 @@ from policies.presentation.model import Relation
 from policies.refusals import Code, Refusal, RefusalError
 
 MAXIMUM_TABLES = 64
-MAXIMUM_REMEMBERED = 256
+REMEMBERED_VALUES = 200_000
+"""How many values of expressions are kept for each dimension."""
 
 _LOCAL = threading.local()
 _GROWING = re.compile(rf"\b(?:{'|'.join(sorted(GROWING))})\s*\(", re.IGNORECASE)
@@ -52,15 +53,13 @@ class _Leaves:
 
     table: str
     made_from: object
-    remembered: dict[str, tuple[Evaluation, ...]] = field(default_factory=dict)
+    remembered: dict[str, Evaluation] = field(default_factory=dict)
 
-    def evaluated(
-        self, sql: str, evaluate_: Callable[[str], tuple[Evaluation, ...]]
-    ) -> tuple[Evaluation, ...]:
+    def evaluated(self, sql: str, evaluate_: Callable[[str], Evaluation]) -> Evaluation:
         found = self.remembered.get(sql)
         if found is None:
             found = evaluate_(sql)
-            if len(self.remembered) >= MAXIMUM_REMEMBERED:
+            if len(self.remembered) >= REMEMBERED_VALUES // max(1, len(found.values)):
                 self.remembered.clear()
             self.remembered[sql] = found
         return found
@@ -128,24 +127,23 @@ def _probes(dimension: Dimension, grid: Grid, decimals: int) -> pa.Array:
     return pa.array(values, kind).cast(kind if decimals else pa.int64())
 
 
-def evaluate(ref: DimensionLike, expressions: Sequence[exp.Expr]) -> tuple[Evaluation, ...]:
-    """Evaluate bound expressions that read this dimension alone.
+def evaluate(ref: DimensionLike, expression: exp.Expr) -> Evaluation:
+    """Evaluate a bound expression that reads this dimension alone.
 
-    Raises RefusalError (``unsupported_syntax``) where DuckDB can't evaluate one on the code list.
+    Raises RefusalError (``unsupported_syntax``) where DuckDB can't evaluate it on the code list.
     """
-    plain = [_unqualified(expression).sql(dialect="duckdb", copy=False) for expression in expressions]
     leaves = _leaves(ref)
-    sql = "SELECT " + ", ".join(f"({text}) AS e{i}" for i, text in enumerate(plain)) + f" FROM {leaves.table}"
-    return leaves.evaluated(sql, partial(_evaluated, ref))
+    text = _unqualified(expression).sql(dialect="duckdb", copy=False)
+    return leaves.evaluated(f"SELECT ({text}) AS e FROM {leaves.table}", partial(_evaluated, ref))
 
 
-def _evaluated(ref: DimensionLike, sql: str) -> tuple[Evaluation, ...]:
-    """One projection per expression; leaves keep their order because nothing reorders a scan of one thread."""
+def _evaluated(ref: DimensionLike, sql: str) -> Evaluation:
+    """Leaves keep their order because nothing reorders a scan of one thread."""
     _refuse_growing(sql)
     try:
         relation = _connection().sql(sql)
-        types = [str(kind) for kind in relation.types]
-        table = relation.to_arrow_table()
+        kind = str(relation.types[0])
+        values = relation.to_arrow_table().column(0).to_pylist()
     except duckdb.Error as error:
         raise RefusalError(
             Refusal(
@@ -157,7 +155,7 @@ def _evaluated(ref: DimensionLike, sql: str) -> tuple[Evaluation, ...]:
         ) from None
     size = ref.dimension.size if isinstance(ref, DimensionRef) else 2
     probes = 3 if isinstance(ref, DimensionRef) and ref.dimension.grid is not None else 1
-    if table.num_rows != size * probes:
+    if len(values) != size * probes:
         raise RefusalError(
             Refusal(
                 Code.UNSUPPORTED_SYNTAX,
@@ -166,16 +164,11 @@ def _evaluated(ref: DimensionLike, sql: str) -> tuple[Evaluation, ...]:
                 "Leave out what aggregates or multiplies rows.",
             )
         )
-    results = []
-    for i, kind in enumerate(types):
-        values = table.column(i).to_pylist()
-        if probes == 1:
-            results.append(Evaluation(tuple(values), kind, ()))
-            continue
-        low, middle, high = values[:size], values[size : 2 * size], values[2 * size :]
-        inexact = tuple(j for j in range(size) if not low[j] == middle[j] == high[j])
-        results.append(Evaluation(tuple(middle), kind, inexact))
-    return tuple(results)
+    if probes == 1:
+        return Evaluation(tuple(values), kind, ())
+    low, middle, high = values[:size], values[size : 2 * size], values[2 * size :]
+    inexact = tuple(j for j in range(size) if not low[j] == middle[j] == high[j])
+    return Evaluation(tuple(middle), kind, inexact)
 
 
 def _refuse_growing(sql: str) -> None:

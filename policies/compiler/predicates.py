@@ -33,7 +33,6 @@ class Predicates:
     refs: Refs
     sql: str
     snapped: list[str] = field(default_factory=list)
-    _cache: dict[tuple[str, str], Evaluation] = field(default_factory=dict)
 
     def region(self, terms: Sequence[exp.Expr]) -> Region:
         """Where all terms are true. Raises RefusalError with what is wrong with each of them."""
@@ -45,11 +44,8 @@ class Predicates:
         return result
 
     def values(self, dimension: DimensionLike, expression: exp.Expr) -> Evaluation:
-        text = (dimension.key, expression.sql(dialect="duckdb"))
-        if text not in self._cache:
-            with self._placed(expression):
-                self._cache[text] = evaluate(dimension, [expression])[0]
-        return self._cache[text]
+        with self._placed(expression):
+            return evaluate(dimension, expression)
 
     def snap(self, key: str, dimension: DimensionLike, expression: exp.Expr, place: exp.Expr) -> Evaluation:
         """The values of an expression, whose few edges inside bins of a grid are moved to the grid, which is noted.

@@ -99,8 +99,8 @@ def test_a_draft_is_its_writers_alone_and_compiled_when_submitted(
 
 
 def test_a_request_without_terms_is_none_unless_it_is_a_draft(ask: Person) -> None:
-    faults = ask(agreement=None)["errors"]
-    assert [fault["code"] for fault in faults] == ["invalid_agreement_missing"]
+    (fault,) = ask(agreement=None)["errors"]
+    assert (fault["code"], fault["pointer"]) == ("invalid_missing", "/agreement")
 
 
 def test_what_is_returned_keeps_its_history(

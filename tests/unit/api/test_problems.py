@@ -60,7 +60,7 @@ def test_all_mistakes_of_a_body_are_told_at_once(node: Running) -> None:
     with node.http("pat") as http:
         found = problem(http.post("/v1/requests", json={"sql": 1, "colour": 2}))
     pointers = {fault.get("pointer") for fault in found["errors"]}
-    assert pointers == {"/sql", "/colour"}
+    assert pointers == {"/sql", "/colour", "/agreement", "/purpose"}
     assert all(fault["code"].startswith("invalid_") for fault in found["errors"])
 
 

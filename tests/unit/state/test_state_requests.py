@@ -61,9 +61,9 @@ def test_every_custodian_decides_for_its_own_data(database: Database) -> None:
     with database.write() as session:
         request = submitted(session, quorums=BOTH)
         assert approve(session, request.id, ANN).state is RequestState.UNDER_REVIEW
-        assert requests.outstanding(session, request) == {"pay"}
+        assert requests.undecided(request, requests.decisions(session, request.id)) == {"pay"}
         assert approve(session, request.id, OLU).state is RequestState.APPROVED
-        assert requests.outstanding(session, request) == frozenset()
+        assert requests.undecided(request, requests.decisions(session, request.id)) == frozenset()
 
 
 def test_one_custodian_refuses_for_all(database: Database) -> None:
@@ -283,7 +283,9 @@ def test_what_is_returned_is_submitted_as_the_next_version_and_nothing_is_erased
         assert (again.state, again.version) == (RequestState.SUBMITTED, 2)
         kept = requests.versions(session, request.id)
         assert [each.sql for each in kept] == ["select count(*) from learners", "select 1 from learners"]
-        assert requests.outstanding(session, again) == {"learners", "pay"}, "an approval was of what it saw"
+        assert requests.undecided(again, requests.decisions(session, again.id)) == {"learners", "pay"}, (
+            "an approval was of what it saw"
+        )
         assert [each.version for each in requests.decisions(session, request.id)] == [1, 1]
         approve(session, request.id, OLU)
         assert approve(session, request.id, ANN).state is RequestState.APPROVED
