@@ -21,6 +21,11 @@ from tests.support.node import (
 
 Person = Callable[..., dict[str, Any]]
 CHANGES = {
+    "node.yaml": FILES["node.yaml"].replace(
+        "  programs:\n",
+        "    - {person: rex, name: Rex Reviewer, body: office, roles: [reviewer]}\n  programs:\n",
+        1,
+    ),
     "profiles/counts.yaml": FILES["profiles/counts.yaml"]
     + """\
 ---
@@ -51,7 +56,7 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 
 @pytest.fixture(scope="module")
 def people(node: Running) -> Iterator[dict[str, httpx.Client]]:
-    clients = {name: node.http(name) for name in ("pat", "eve", "olu", "oma", "sam", "ada")}
+    clients = {name: node.http(name) for name in ("pat", "eve", "olu", "oma", "sam", "ada", "rex")}
     yield clients
     for client in clients.values():
         client.close()
@@ -153,6 +158,17 @@ def test_an_appeal_is_for_somebody_else(act: Person, ask: Person) -> None:
     assert act("olu", request, "approve", **approval(refused))["code"] == "decision_not_allowed"
     assert act("oma", request, "approve", **approval(refused))["state"] == "approved"
     assert act("olu", request, "refuse", reason="x", code="made_up")["code"] == "invalid_request"
+
+
+def test_a_reviewer_decides_on_an_appeal_and_on_nothing_before_it(act: Person, ask: Person) -> None:
+    request = ask()
+    number, body = request["request"], approval(request)
+    assert act("rex", number, "approve", **body)["code"] == "decision_not_allowed"
+    act("olu", number, "refuse", reason="too fine", code="disclosure_risk")
+    act("pat", number, "appeal", reason="it is by region")
+    approved = act("rex", number, "approve", **body)
+    assert (approved["state"], approved["decisions"][-1]["decided_by"]) == ("approved", "rex")
+    assert act("rex", number, "revoke", reason="second thoughts")["code"] == "not_permitted"
 
 
 def test_suspension_stops_what_runs_and_is_lifted(
