@@ -13,7 +13,7 @@ from typing import Self
 import pyarrow as pa
 
 from federation.sandbox.model import Fault, Limits, PresentationError, PresentedNote, PresentedTable
-from federation.sandbox.process import Child, Template
+from federation.sandbox.process import Child, template
 from policies.presentation.model import Presentation
 
 _SIZE = 8
@@ -29,7 +29,7 @@ class Sandbox:
 
     def __init__(self, size: int = 2) -> None:
         self._size = size
-        self._template = Template()
+        self._template = template()
         self._waiting: deque[Child] = deque()
         self._lock = threading.Lock()
         self._closed = False
@@ -62,7 +62,6 @@ class Sandbox:
         for child in children:
             child.end()
         self._keeper.shutdown()
-        self._template.close()
 
     def __enter__(self) -> Self:
         return self

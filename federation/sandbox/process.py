@@ -14,6 +14,7 @@ import subprocess
 import sys
 import threading
 import time
+from functools import cache
 from pathlib import Path
 
 from federation.sandbox.model import Fault, PresentationError
@@ -67,13 +68,6 @@ class Template:
             far_link.close()
         return Child(to_job, answer, link)
 
-    def close(self) -> None:
-        """It ends when the last of its children has."""
-        with self._lock:
-            self._socket.close()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(_EXIT_SECONDS)
-
     def _start(self) -> None:
         self._socket, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with far:
@@ -92,6 +86,12 @@ class Template:
         self._socket.close()
         self._process.kill()
         self._process.wait()
+
+
+@cache
+def template() -> Template:
+    """The one of this process, started when it is first asked for; it ends with this process."""
+    return Template()
 
 
 class Child:

@@ -205,15 +205,19 @@ Answer = ClearedPlan | Suggestion | tuple[Refusal, ...] | str
 """A string is the class of an unforeseen error."""
 
 
+# Workers fork from a process that has done the imports and holds nothing else, so one that was ended is soon replaced.
+_PROCESSES = multiprocessing.get_context("forkserver")
+_PROCESSES.set_forkserver_preload([__name__])
+
+
 class _Worker:
     """One process and the pipe to it. Started at once; ready when its imports are done."""
 
     START_SECONDS = 30.0
 
     def __init__(self, catalogue: bytes) -> None:
-        context = multiprocessing.get_context("spawn")
-        self._pipe, theirs = context.Pipe()
-        self._process: BaseProcess = context.Process(target=_serve, args=(theirs, catalogue), daemon=True)
+        self._pipe, theirs = _PROCESSES.Pipe()
+        self._process: BaseProcess = _PROCESSES.Process(target=_serve, args=(theirs, catalogue), daemon=True)
         self._process.start()
         theirs.close()
         self._ready = False
