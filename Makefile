@@ -7,7 +7,7 @@ SPARK_INSTALLED := $(VENV)/.installed-spark
 # Nothing to download where no cluster could run: its tests are then skipped, and counted.
 SPARK := $(if $(shell command -v java 2>/dev/null),$(SPARK_INSTALLED))
 
-# The tests run as three sessions, so that what a third of them holds in memory ends with it.
+# The tests run as two sessions, so that what the first holds in memory ends with it.
 PYTEST := $(BIN)/python -m pytest -n 2 --dist loadgroup
 
 .PHONY: help demo demo-federation test test-all check bench clean
@@ -44,8 +44,7 @@ demo-federation: $(INSTALLED)
 	@$(BIN)/python -m examples.federation_demo
 
 test: $(INSTALLED)
-	@$(PYTEST) tests/unit
-	@$(PYTEST) tests/attacks tests/spec tests/oracle tests/corpus
+	@$(PYTEST) tests/unit tests/attacks tests/spec tests/oracle tests/corpus
 	@$(PYTEST) tests/connectors tests/journeys tests/docs
 
 # Spark in one process, since one cluster serves all. The first failure ends it: a broken cluster fails every test.

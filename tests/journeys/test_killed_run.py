@@ -65,7 +65,7 @@ def reach(directory: Path, process: subprocess.Popen[bytes]) -> Session:
     raise AssertionError("the node did not start")
 
 
-@pytest.mark.slow
+@thorough
 def test_a_killed_node_takes_the_run_up_again(directory: Path, tmp_path: Path) -> None:
     process = start(directory, tmp_path / "serve.py")
     try:

@@ -98,7 +98,7 @@ class Person:
             time.sleep(0.05)
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+@pytest.fixture(scope="module", params=["sqlite", pytest.param("postgresql", marks=thorough)])
 def servers(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
     tmp_path = tmp_path_factory.mktemp("node")
     with ExitStack() as stack:

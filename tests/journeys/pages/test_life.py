@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from tests.journeys.pages.asking import ask, run
 from tests.support.browser import Visitor
 from tests.support.node import CUSTODIAN_SQL, STANDING_SQL
+from tests.support.thorough import thorough
 
 Visit = Callable[..., Visitor]
 
@@ -97,6 +98,7 @@ def test_a_refusal_is_appealed_once_and_another_custodian_decides(visit: Visit) 
     assert "Appeal" not in buttons(pat)
 
 
+@thorough
 def test_an_approval_is_suspended_resumed_replaced_and_withdrawn(visit: Visit) -> None:
     pat = ask(visit("pat"), f"{CUSTODIAN_SQL} LIMIT 5")
     request = pat.page.url

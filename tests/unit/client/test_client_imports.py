@@ -7,7 +7,7 @@ import sys
 import venv
 from pathlib import Path
 
-import pytest
+from tests.support.thorough import thorough
 
 ROOT = Path(__file__).parents[3]
 SERVER_ONLY = [
@@ -35,7 +35,7 @@ def test_the_client_imports_without_the_server() -> None:
     assert done.stdout.strip() == "[]"
 
 
-@pytest.mark.slow
+@thorough
 def test_a_clean_environment_needs_only_the_base_dependencies(tmp_path: Path) -> None:
     """The wheel's own dependencies, as pip resolves them in an environment with nothing else in it."""
     venv.create(tmp_path / "clean", with_pip=True)
