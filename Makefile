@@ -15,7 +15,7 @@ PYTEST := $(BIN)/python -m pytest -n 2 --dist loadgroup
 help:
 	@echo "make demo    a node on a synthetic labour market, and the whole journey in the terminal"
 	@echo "make demo-federation   five nodes: four nations with a part each, and questions over all of them"
-	@echo "make test    the everyday tests (a quarter of an hour on two cores)"
+	@echo "make test    the everyday tests (under ten minutes on two cores)"
 	@echo "make test-all  every test with all its examples, and those of Spark on a cluster of its own (1 GB to download)"
 	@echo "make check   format, lint, strict types and import contracts"
 	@echo "make bench   protected queries against raw ones and several nodes against one, as ratios measured in one run"
