@@ -13,6 +13,7 @@ import pytest
 
 from tests.docs.pages import DOCS, ROOT
 from tests.docs.sessions import follow, settled
+from tests.support.thorough import thorough
 
 PAGE = DOCS / "tutorial.md"
 
@@ -28,7 +29,7 @@ def workplace(folder: Path) -> Path:
     return folder
 
 
-@pytest.mark.slow
+@thorough
 @pytest.mark.skipif(shutil.which("bash") is None, reason="bash is not here")
 def test_the_tutorial_shows_what_comes_out(tmp_path: Path) -> None:
     pytest.importorskip("pandas")
