@@ -24,6 +24,7 @@ from federation.cli.connection import (
     log_in,
     node_command,
 )
+from federation.cli.delegations import by_delegation
 from federation.cli.examples import examples
 from federation.cli.exits import ExitCode
 from federation.cli.problems import Stop, stop
@@ -338,6 +339,7 @@ def _show_verified(found: VerifiedStatement) -> None:
             "when": f"released {payload['when']['released_at'][:16].replace('T', ' ')}",
             "context": f"{context['question']}\nPurpose: {context['purpose']}",
             "authority": f"{agreement['title']} ({agreement['legal_gateway']})\n"
+            + f"asked by {authority['requester']} for {authority['recipient']['title']}{by_delegation(authority)}\n"
             + "\n".join(_decision(decision) for decision in authority["decisions"]),
             "parts": "\n".join(_part(part) for part in payload.get("parts", ())),
             "table": f"{payload['table']['rows']:,} rows, {payload['table']['digest']}",
@@ -350,8 +352,10 @@ def _decision(decision: Mapping[str, Any]) -> str:
     in_advance = decision["kind"] in ("standing_rule", "standard_query")
     by = f"{decision['kind'].replace('_', ' ')} " if in_advance else ""
     day = decision["decided_at"][:10]
+    as_reviewer = ", as reviewer" if decision.get("role") == "reviewer" else ""
     return (
-        f"{decision['dataset']}: decided by {by}{decision['decided_by']} for {decision['custodian']}, {day}"
+        f"{decision['dataset']}: decided by {by}{decision['decided_by']} for {decision['custodian']}{as_reviewer}, "
+        f"{day}{by_delegation(decision)}"
     )
 
 

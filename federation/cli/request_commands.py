@@ -9,6 +9,7 @@ import typer
 
 from federation.cli import explanations, output
 from federation.cli.connection import Json, node_command
+from federation.cli.delegations import by_delegation
 from federation.cli.examples import examples
 from federation.cli.problems import show_fault
 from federation.cli.query_commands import Agreement, Parameters, Purpose, Sql, parameters_of, read_sql
@@ -165,7 +166,7 @@ def _show(request: Request, *, as_json: bool) -> None:
     output.say(f"{request.id} is {_words(request.state)}", "bold")
     output.fields(
         {
-            "asked by": f"{view['requester']} for {view['body']}",
+            "asked by": f"{view['requester']} for {view['body']}{by_delegation(view)}",
             "asked on": _moment(view["created_at"]),
             "purpose": view["purpose"]
             + (" (a person has to look at it)" if view["purpose_answer"] == "needs_a_person" else ""),
@@ -198,7 +199,8 @@ def _show(request: Request, *, as_json: bool) -> None:
 
 
 def _decision(decision: Mapping[str, Any], view: Mapping[str, Any]) -> str:
-    who = f"{decision['decided_by']} for {decision['custodian']}"
+    as_reviewer = " as reviewer" if decision["role"] == "reviewer" else ""
+    who = f"{decision['decided_by']} for {decision['custodian']}{as_reviewer}{by_delegation(decision)}"
     if decision["kind"] in ("standing_rule", "standard_query"):
         who = f"{_words(decision['kind'])} {decision['decided_by']} of {decision['custodian']}"
     if decision["kind"] == "holder":

@@ -14,7 +14,7 @@ from catalogue.catalogue import BoundDataset
 from connectors.protocol import CancelSignal
 from federation.client.verify import VerificationError, verify_statement
 from federation.holders.messages import CellsQuestion, MessageUnreadable, PublicNoise, read_answer
-from federation.holders.protocol import Asker, Decided, PartGiven
+from federation.holders.protocol import Asker, PartGiven
 from federation.holders.reading import TableDiffers, read_cells
 from federation.release.statement import Statement
 from federation.wire.channel import Channel, MessageKind, NodeUnavailable, Unavailability
@@ -96,10 +96,7 @@ class Asking:
             table_digest=statement.table.digest,
             snapshot=subject.snapshot,
             key_epoch=subject.key_epoch,
-            decisions=tuple(
-                Decided(d.dataset, d.custodian, d.kind, d.decided_by, d.decided_at, d.valid_until)
-                for d in statement.authority.decisions
-            ),
+            decisions=statement.authority.decisions,
         )
 
     def _statement(self, node: str, token: str, table: pa.Table | None) -> Statement:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import date
 from typing import Annotated, Any
 
 import pyarrow as pa
@@ -10,6 +11,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstrai
 
 from catalogue.models import Name, Text
 from federation.holders.protocol import Asker
+from federation.identity.principal import Delegation
 from federation.wire.tables import TableError, decode_table
 
 Digest = Annotated[str, StringConstraints(pattern=r"^sha256:[0-9a-f]{64}$")]
@@ -31,6 +33,22 @@ class Approval(Part):
     valid_until: AwareDatetime | None
 
 
+class Delegated(Part):
+    """What lets a requester act for a body not their own, at the asking node: the hub's word, like who asks."""
+
+    delegation: Name
+    instrument: Text
+    until: date
+
+    @classmethod
+    def of(cls, given: Delegation) -> Delegated:
+        return cls(delegation=given.delegation, instrument=given.instrument, until=given.until)
+
+    @property
+    def given(self) -> Delegation:
+        return Delegation(self.delegation, self.instrument, self.until)
+
+
 class CellsQuestion(Part):
     """One aggregate, as SQL, and on whose behalf it is asked under which terms.
 
@@ -46,6 +64,7 @@ class CellsQuestion(Part):
     plan_digest_at_hub: Digest
     hub_request: Text
     approvals: tuple[Approval, ...]
+    delegation: Annotated[Delegated | None, Field(exclude_if=lambda value: value is None)] = None
 
     @classmethod
     def of(cls, asker: Asker, sql: str, question: str) -> CellsQuestion:
@@ -69,6 +88,7 @@ class CellsQuestion(Part):
                 )
                 for each in asker.approvals
             ),
+            delegation=None if asker.delegation is None else Delegated.of(asker.delegation),
         )
 
 

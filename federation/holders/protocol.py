@@ -8,6 +8,8 @@ from datetime import datetime
 from typing import Protocol
 
 from connectors.protocol import CancelSignal
+from federation.identity.principal import Delegation
+from federation.release.statement import DecisionRef
 from federation.wire.channel import NodeUnavailable, Unavailability
 from policies.cells import ProtectedCells
 from policies.plan import CellQuery
@@ -24,7 +26,7 @@ class Pending:
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """A decision that was made at another node, as the statement of its release names it."""
+    """A decision at this node that a question to another one rests on."""
 
     dataset: str
     custodian: str
@@ -44,7 +46,7 @@ class PartGiven:
     table_digest: str
     snapshot: str
     key_epoch: int
-    decisions: tuple[Decided, ...]
+    decisions: tuple[DecisionRef, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +97,8 @@ class Holder(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Asker:
-    """On whose behalf other nodes are asked: the request at this node, and the terms that it names."""
+    """On whose behalf other nodes are asked: the request at this node, and the terms that it names. ``delegation`` is
+    what lets the requester act for ``body``, where it is not their own."""
 
     requester: str
     body: str
@@ -104,3 +107,4 @@ class Asker:
     request: str
     plan_digest: str
     approvals: Sequence[Decided] = ()
+    delegation: Delegation | None = None

@@ -11,11 +11,11 @@ from __future__ import annotations
 import io
 import json
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import quote
 
-from federation.release.statement import DecisionRef, Organisation, Statement
+from federation.release.statement import Authority, DecisionRef, DelegationRef, Organisation, Statement
 
 Entity = dict[str, Any]
 
@@ -33,36 +33,37 @@ def to_crate(statement: Statement, files: Mapping[str, tuple[str, str]]) -> Enti
     Args:
         files: for each file of the crate its media type and what it is.
     """
-    bodies = {
-        body.id: body
-        for body in (*statement.who.publishers, *statement.who.custodians, statement.authority.recipient)
-    }
-    decisions = statement.authority.decisions
-    return {
-        "@context": CONTEXT,
-        "@graph": [
-            {
-                "@id": METADATA,
-                "@type": "CreativeWork",
-                "about": {"@id": "./"},
-                "conformsTo": {"@id": SPECIFICATION},
-            },
-            _root(statement, files),
-            {"@id": PROFILE, "@type": "CreativeWork", "name": "Five Safes RO-Crate profile", "version": "0.4"},
-            *(
-                {"@id": name, "@type": "File", "encodingFormat": media, "name": what}
-                for name, (media, what) in files.items()
-            ),
-            _project(statement),
-            *(_organisation(body) for body in bodies.values()),
-            {"@id": _person(statement.authority.requester), "@type": "Person", "name": statement.authority.requester,
-             "affiliation": _ref("body", statement.authority.recipient.id)},
-            *_query(statement),
-            _run(statement, files),
-            *(entity for decision in decisions for entity in _sign_off(decision, statement)),
-            _disclosure_check(statement),
-        ],
-    }  # fmt: skip
+    authority = statement.authority
+    entities: tuple[Entity, ...] = (
+        {
+            "@id": METADATA,
+            "@type": "CreativeWork",
+            "about": {"@id": "./"},
+            "conformsTo": {"@id": SPECIFICATION},
+        },
+        _root(statement, files),
+        {"@id": PROFILE, "@type": "CreativeWork", "name": "Five Safes RO-Crate profile", "version": "0.4"},
+        *(
+            {"@id": name, "@type": "File", "encodingFormat": media, "name": what}
+            for name, (media, what) in files.items()
+        ),
+        _project(statement),
+        *(_organisation(body) for body in statement.bodies.values()),
+        {
+            "@id": _person(authority.requester),
+            "@type": "Person",
+            "name": authority.requester,
+            "affiliation": _ref("body", authority.recipient.id),
+            **_member(authority.delegation),
+        },
+        *_query(statement),
+        _run(statement, files),
+        *(entity for decision in authority.decisions for entity in _sign_off(decision, statement)),
+        *(_delegation(each) for each in _delegations(authority)),
+        _disclosure_check(statement),
+    )
+    # One entity for each id (RO-Crate 1.1, 3): who decided on several datasets by one delegation has it once.
+    return {"@context": CONTEXT, "@graph": list({entity["@id"]: entity for entity in entities}.values())}
 
 
 def archive(metadata: Entity, contents: Mapping[str, bytes]) -> bytes:
@@ -152,11 +153,12 @@ def _sign_off(decision: DecisionRef, statement: Statement) -> tuple[Entity, Enti
         f"#decider-{quote(decision.kind)}-{quote(decision.decided_by, safe='')}-{quote(decision.dataset)}"
     )
     kinds = {"person": "Person", "holder": "SoftwareApplication"}
+    capacity = "" if decision.role is None else f", as {decision.role}"
     return {
         "@id": _sign_off_id(decision),
         "@type": "AssessAction",
         "additionalType": {"@id": "shp:SignOff"},
-        "name": f"Approval of the use of {decision.dataset} under {agreement.title} {agreement.version}",
+        "name": f"Approval of the use of {decision.dataset} under {agreement.title} {agreement.version}{capacity}",
         "agent": {"@id": decider},
         "object": [{"@id": "./"}, {"@id": _query_id(statement)}],
         "endTime": decision.decided_at.isoformat(),
@@ -166,6 +168,31 @@ def _sign_off(decision: DecisionRef, statement: Statement) -> tuple[Entity, Enti
         "@type": kinds.get(decision.kind, "CreativeWork"),
         "name": decision.decided_by,
         "affiliation" if decision.kind == "person" else "provider": _ref("body", decision.custodian),
+        **_member(decision.delegation),
+    }
+
+
+def _member(delegation: DelegationRef | None) -> Entity:
+    """What lets a person act for a body, beside the affiliation that it is for them then."""
+    return {} if delegation is None else {"memberOf": {"@id": _delegation_id(delegation)}}
+
+
+def _delegations(authority: Authority) -> Iterator[DelegationRef]:
+    for given in (authority.delegation, *(decision.delegation for decision in authority.decisions)):
+        if given is not None:
+            yield given
+
+
+def _delegation(delegation: DelegationRef) -> Entity:
+    """A role between a person and a body, with its instrument and its end (schema.org, Role)."""
+    return {
+        "@id": _delegation_id(delegation),
+        "@type": "OrganizationRole",
+        "identifier": delegation.delegation,
+        "name": delegation.instrument,
+        "roleName": "acts by delegation",
+        "memberOf": _ref("body", delegation.body),
+        "endDate": delegation.until.isoformat(),
     }
 
 
@@ -201,3 +228,7 @@ def _query_id(statement: Statement) -> str:
 
 def _sign_off_id(decision: DecisionRef) -> str:
     return f"#sign-off-{quote(decision.dataset)}-{quote(decision.custodian)}-{quote(decision.decided_by, safe='')}"
+
+
+def _delegation_id(delegation: DelegationRef) -> str:
+    return f"#delegation-{quote(delegation.delegation, safe='')}-{quote(delegation.body, safe='')}"

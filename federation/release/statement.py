@@ -6,10 +6,18 @@ The vocabulary of the five questions is the project's own; ``federation.release.
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 import pyarrow as pa
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    model_validator,
+)
 
 from federation.client.digest import canonical_json, columns_of, table_digest
 from federation.client.verify import STATEMENT_TYPE
@@ -102,21 +110,36 @@ class AgreementRef(Part):
     end: date
 
 
+class DelegationRef(Part):
+    """What let a person act for ``body``, which is not their own: the delegation as the node calls it, the instrument
+    that gives it, and its last day (UTC)."""
+
+    delegation: str
+    body: str
+    instrument: str
+    until: date
+
+
 class DecisionRef(Part):
     """One decision on one dataset. ``decided_by`` is a person, the standing rule that decided, or, for what other nodes
-    hold, the names of those, whose own decisions are with their parts."""
+    hold, the names of those, whose own decisions are with their parts. ``role`` is in what capacity a person did."""
 
     dataset: str
     custodian: str
     kind: Literal["person", "standing_rule", "standard_query", "holder"]
     decided_by: str
+    role: Literal["custodian", "reviewer"] | None = None
+    delegation: DelegationRef | None = None
     decided_at: Moment
     valid_until: Moment | None = None
 
 
 class Authority(Part):
+    """``delegation`` is what let the requester ask for the recipient, where that is not their own body."""
+
     request: str
     requester: str
+    delegation: DelegationRef | None = None
     recipient: Organisation
     agreement: AgreementRef
     decisions: Annotated[tuple[DecisionRef, ...], Field(min_length=1)]
@@ -162,9 +185,13 @@ class PartRef(Part):
 
 
 class Statement(Part):
-    """Everything that a release says about itself. Immutable; signed by ``sign_statement``."""
+    """Everything that a release says about itself. Immutable; signed by ``sign_statement``.
 
-    format: Literal["federation-statement/1"] = "federation-statement/1"
+    The format counts what a statement may say. The first knew neither capacities nor delegations: one that was signed
+    then is silent about them, which is not the same as that there were none.
+    """
+
+    format: Literal["federation-statement/1", "federation-statement/2"] = "federation-statement/2"
     release: str
     run: str
     who: Who
@@ -174,6 +201,22 @@ class Statement(Part):
     authority: Authority
     parts: tuple[PartRef, ...] = ()
     table: TableRef
+
+    @property
+    def bodies(self) -> dict[str, Organisation]:
+        """Every body that is named, by its id. One that decided beside a custodian is named by its id alone."""
+        authority = self.authority
+        titled = (*self.who.publishers, *self.who.custodians, authority.recipient)
+        beside = (Organisation(id=each.custodian, title=each.custodian) for each in authority.decisions)
+        return {body.id: body for body in (*beside, *titled)}
+
+    @model_validator(mode="after")
+    def _of_its_format(self) -> Self:
+        if self.format == "federation-statement/1":
+            decisions = (*self.authority.decisions, *(each for part in self.parts for each in part.decisions))
+            if self.authority.delegation or any(each.role or each.delegation for each in decisions):
+                raise ValueError("a statement of the first format names neither capacities nor delegations")
+        return self
 
 
 def sign_statement(statement: Statement, key: SigningKey) -> str:

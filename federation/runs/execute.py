@@ -17,6 +17,7 @@ from federation.audit.chain import append
 from federation.audit.events import AuditAction, AuditEvent, Detail, DetailValue
 from federation.client.digest import DigestError
 from federation.holders.protocol import Asker, Decided, Holder
+from federation.identity.recorded import delegated
 from federation.release.files import StorageError, StorageFull
 from federation.release.statement import sign_statement
 from federation.runs.answering import Answer, Bounds, HolderDeclined, HoldersUnavailable
@@ -234,6 +235,7 @@ def _asker(case: _Case) -> Asker:
         request.id,
         request.plan_digest,
         tuple(approvals),
+        delegated(request.delegation),
     )
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any, Literal
 
 import pyarrow as pa
 
@@ -14,6 +15,7 @@ from federation.release.statement import (
     Authority,
     Context,
     DecisionRef,
+    DelegationRef,
     Method,
     Organisation,
     PartRef,
@@ -25,7 +27,8 @@ from federation.release.statement import (
     Who,
 )
 from federation.runs.answering import Answer
-from federation.state.models import Decision, Request, Run
+from federation.state.lifecycle import Role
+from federation.state.models import Decision, DecisionKind, Request, Run
 from federation.state.requests import approvals
 
 
@@ -105,6 +108,7 @@ def statement_of(
         authority=Authority(
             request=request.id,
             requester=request.requester,
+            delegation=_delegation(request.delegation),
             recipient=_body(catalogue, request.body),
             agreement=AgreementRef(
                 id=agreement.agreement,
@@ -144,19 +148,7 @@ def _parts(answer: Answer) -> Iterator[PartRef]:
             table_digest=part.table_digest,
             snapshot=part.snapshot,
             key_epoch=part.key_epoch,
-            decisions=tuple(
-                DecisionRef.model_validate(
-                    {
-                        "dataset": decided.dataset,
-                        "custodian": decided.custodian,
-                        "kind": decided.kind,
-                        "decided_by": decided.decided_by,
-                        "decided_at": decided.decided_at,
-                        "valid_until": decided.valid_until,
-                    }
-                )
-                for decided in part.decisions
-            ),
+            decisions=part.decisions,
         )
 
 
@@ -171,6 +163,19 @@ def _decision(decision: Decision) -> DecisionRef:
         custodian=decision.custodian,
         kind=decision.kind.value,
         decided_by=decision.decided_by,
+        role=_capacity(decision),
+        delegation=_delegation(decision.delegation),
         decided_at=decision.decided_at,
         valid_until=decision.valid_until,
     )
+
+
+def _capacity(decision: Decision) -> Literal["custodian", "reviewer"] | None:
+    """In what capacity a person decided; a rule, a query and other nodes are named as what they are already."""
+    if decision.kind is not DecisionKind.PERSON:
+        return None
+    return "reviewer" if decision.role is Role.REVIEWER else "custodian"
+
+
+def _delegation(kept: Mapping[str, Any] | None) -> DelegationRef | None:
+    return None if kept is None else DelegationRef.model_validate(dict(kept))

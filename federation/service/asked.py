@@ -62,6 +62,7 @@ def understood(
         f"{message.requester} at {sender.node}",
         message.body,
         frozenset({NodeRole.ANALYST}),
+        None if message.delegation is None else message.delegation.given,
     )
     ask = Ask(message.sql, message.agreement, message.purpose, jointly_with=jointly_with)
     plan = _compiled(node, principal, ask)

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from federation.audit.events import AuditAction, AuditEvent, Detail, DetailValue, text_digest
 from federation.identity.principal import Principal
-from federation.identity.recorded import for_whom
+from federation.identity.recorded import delegation_of, for_whom
 from federation.service.consequences import follow
 from federation.service.errors import Fault, ServiceCode, ServiceError
 from federation.service.node import Node
@@ -152,12 +152,14 @@ def officer_of(principal: Principal) -> Officer:
         principal.body,
         is_custodian=permitted(principal, Act.DECIDE),
         is_reviewer=permitted(principal, Act.REVIEW),
+        delegation=delegation_of(principal),
     )
 
 
 def _details(principal: Principal, verdict: Verdict) -> dict[Detail, DetailValue]:
     details: dict[Detail, DetailValue] = {
         **for_whom(principal),
+        Detail.ROLE: str(verdict.officer.role),
         Detail.PLAN_DIGEST: verdict.plan_digest,
         Detail.REASON_DIGEST: text_digest(verdict.reason),
     }

@@ -22,9 +22,6 @@ from federation.state.deciding import decides, of_this_version, to_approve
 from federation.state.lifecycle import GRANTED, Action, RequestState, Role, request_transition
 from federation.state.models import Decision, Outcome, Request
 
-REVIEWED = frozenset({Action.APPROVE, Action.RETURN, Action.REFUSE})
-"""What reviewers do, too."""
-
 
 @dataclass(frozen=True, slots=True)
 class Condition:
@@ -62,7 +59,9 @@ def of(session: Session, principal: Principal, request: Request, view: RequestVi
     """The offers about a request that was read in ``session``, of which ``view`` says how it stands."""
     made = of_this_version(request, store.decisions(session, request.id))
     deciding = _deciding(principal, request, made, view.state)
-    own = principal.subject == request.requester and permitted(principal, Act.REQUEST)
+    own = (principal.subject, principal.body) == (request.requester, request.body) and permitted(
+        principal, Act.REQUEST
+    )
     asking = _asking(request, made, view.state) if own else frozenset()
     runs = view.usable and permitted(principal, Act.RUN) and principal.body == request.body
     reviews = permitted(principal, Act.SEE_CUSTODY) and principal.body in request.reviewers
@@ -102,9 +101,7 @@ def _deciding(
     return frozenset(
         act
         for act, datasets in about.items()
-        if datasets
-        and request_transition(state, act, Role.CUSTODIAN) is not None
-        and (officer.is_custodian or act in REVIEWED)
+        if datasets and request_transition(state, act, officer.role) is not None
     )
 
 

@@ -5,15 +5,23 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from sqlalchemy.orm import Session
+
 from federation.service.node import Node
 from federation.state import published
+from federation.state import requests as store
+from federation.state.lifecycle import Role
+from federation.state.models import Request
 
 
 @dataclass(frozen=True, slots=True)
 class RegisteredDataset:
+    """``decided`` says in what capacities its use was approved: custodian, reviewer, rule, or where it is held."""
+
     dataset: str
     title: str
     custodian: str
+    decided: list[Role]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +55,12 @@ def entries(node: Node, *, limit: int = 50, offset: int = 0) -> list[RegisterEnt
                 agreement=agreements[found.request.agreement].title,
                 legal_gateway=agreements[found.request.agreement].legal_gateway,
                 datasets=[
-                    RegisteredDataset(name, _dataset(node, name), _body(node, custodian))
+                    RegisteredDataset(
+                        name,
+                        _dataset(node, name),
+                        _body(node, custodian),
+                        _decided(session, found.request, name),
+                    )
                     for name, custodian in found.request.custodians.items()
                 ],
                 asked_at=found.request.created_at,
@@ -56,6 +69,11 @@ def entries(node: Node, *, limit: int = 50, offset: int = 0) -> list[RegisterEnt
             )
             for found in published.with_releases(session, shown, limit, offset)
         ]
+
+
+def _decided(session: Session, request: Request, dataset: str) -> list[Role]:
+    approvals = store.approvals(request, store.decisions(session, request.id))
+    return sorted({each.role for each in approvals if each.dataset == dataset})
 
 
 def _body(node: Node, name: str) -> str:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Mapping
+from datetime import date, datetime
+from typing import Any
 
 from sqlalchemy.orm import Session
 
 from catalogue.purposes import PurposeMatch, match_purpose
 from federation.service.node import Node
 from federation.service.use import use_of, waiting_for
-from federation.service.views import DecisionView, RequestView, VersionView
+from federation.service.views import DecisionView, DelegationView, RequestView, VersionView
 from federation.state import releases
 from federation.state import requests as store
 from federation.state.lifecycle import UNDECIDED, lapses
@@ -30,6 +32,7 @@ def request_view(node: Node, session: Session, request: Request, now: datetime) 
         valid_until=use.until,
         requester=request.requester,
         body=request.body,
+        delegation=_delegation(request.delegation),
         agreement=request.agreement,
         purpose=request.purpose,
         purpose_answer=str(_purpose(node, request)),
@@ -77,7 +80,9 @@ def _decision_view(decision: Decision) -> DecisionView:
         custodian=decision.custodian,
         outcome=str(decision.outcome),
         kind=str(decision.kind),
+        role=str(decision.role),
         decided_by=decision.decided_by,
+        delegation=_delegation(decision.delegation),
         reason=decision.reason,
         code=None if decision.code is None else str(decision.code),
         conditions=decision.conditions,
@@ -85,4 +90,12 @@ def _decision_view(decision: Decision) -> DecisionView:
         version=decision.version,
         decided_at=decision.decided_at,
         valid_until=decision.valid_until,
+    )
+
+
+def _delegation(kept: Mapping[str, Any] | None) -> DelegationView | None:
+    if kept is None:
+        return None
+    return DelegationView(
+        kept["delegation"], kept["body"], kept["instrument"], date.fromisoformat(kept["until"])
     )

@@ -12,7 +12,7 @@ from catalogue.models import StandardQuery, StandingRule
 from federation.audit.chain import append
 from federation.audit.events import AuditAction, AuditEvent, Detail, DetailValue, text_digest
 from federation.identity.principal import Principal
-from federation.identity.recorded import for_whom
+from federation.identity.recorded import delegation_of, for_whom
 from federation.service import plans
 from federation.service.consequences import follow
 from federation.service.errors import Fault, ServiceCode, ServiceError, refused
@@ -77,6 +77,7 @@ def save(
         versions={},
         quorums={},
         supersedes=supersedes,
+        delegation=delegation_of(principal),
     )
 
     def do(session: Session) -> RequestView:
@@ -203,6 +204,7 @@ def _ready(
         jointly_with=ask.jointly_with,
         supersedes=supersedes,
         lapses_at=lapse(node, now),
+        delegation=delegation_of(principal),
     )
     elsewhere = plans.held_elsewhere(plan, node.catalogue)
     decided: frozenset[str] = frozenset()
@@ -338,6 +340,10 @@ def _own(
 
     def do(session: Session) -> RequestView:
         request = visible(session, principal, request_id)
+        if request.body != principal.body:
+            raise ServiceError(
+                ServiceCode.NOT_PERMITTED, f"it was asked for {request.body}: act for that body"
+            )
         about = details | for_whom(principal) | {Detail.PLAN_DIGEST: request.plan_digest}
         event = AuditEvent(principal.subject, action, request_id, now, about)
         request = step(session, event)

@@ -218,19 +218,32 @@ class CheckView:
 
 
 @dataclass(frozen=True, slots=True)
+class DelegationView:
+    """What lets somebody act for ``body``, which is not their own, until the end of a day."""
+
+    delegation: str
+    body: str
+    instrument: str
+    until: date
+
+
+@dataclass(frozen=True, slots=True)
 class DecisionView:
     """A decision on one dataset of a request, made for the body ``custodian`` on the request's ``version``.
 
-    ``kind`` is ``person``, ``standing_rule``, ``standard_query`` or ``holder``. ``outcome`` ``accept`` and ``appeal``
-    are the requester's. A refusal has a ``code``; an approval may have ``conditions`` to accept, and a number of
-    releases that it is good for.
+    ``kind`` is ``person``, ``standing_rule``, ``standard_query`` or ``holder``. ``role`` is in what capacity a person
+    acted: ``custodian``, ``reviewer``, or ``requester``, whose ``outcome`` is ``accept`` or ``appeal``; else it is the
+    kind, or ``node``. ``delegation`` is there where a person decided for a body not their own. A refusal
+    has a ``code``; an approval may have ``conditions`` to accept, and a number of releases that it is good for.
     """
 
     dataset: str
     custodian: str
     outcome: str
     kind: str
+    role: str
     decided_by: str
+    delegation: DelegationView | None
     reason: str
     code: str | None
     conditions: str | None
@@ -262,7 +275,8 @@ class RequestView:
     can be run now and ``reason`` why not. ``waiting_for`` names the bodies that can decide, while they have to;
     ``lapses_at`` is when it ends if nobody acts. ``runs_left`` is there where its approvals limit the releases.
     ``purpose_answer`` is ``needs_a_person`` where the agreement does not name the purpose. ``version`` counts
-    submissions, a draft's is 0; ``created_at`` is the time of the last one.
+    submissions, a draft's is 0; ``created_at`` is the time of the last one. ``delegation`` is there where the requester
+    asked for a body not their own.
     """
 
     request: str
@@ -272,6 +286,7 @@ class RequestView:
     valid_until: datetime | None
     requester: str
     body: str
+    delegation: DelegationView | None
     agreement: str
     purpose: str
     purpose_answer: str

@@ -32,7 +32,8 @@ class NewRequest:
     """A question to have approved. ``quorums`` says whose approval each dataset needs that it touches;
     ``versions`` has those of catalogue, profiles, p-tables and agreement that ``plan_digest`` covers.
 
-    ``lapses_at``: by when somebody has to have decided. A draft has no plan, and touches nothing yet.
+    ``lapses_at``: by when somebody has to have decided. A draft has no plan, and touches nothing yet. ``delegation``:
+    what lets the requester act for ``body``, where it is not their own.
     """
 
     id: str
@@ -49,20 +50,21 @@ class NewRequest:
     jointly_with: Sequence[str] = ()
     supersedes: str | None = None
     lapses_at: datetime | None = None
+    delegation: Mapping[str, Any] | None = None
 
 
 def save(session: Session, draft: NewRequest, now: datetime, event: AuditEvent) -> Request:
     """Keep a draft: a new one, or one that is a draft already with another text. Nobody is asked by that.
 
     Raises:
-        DecisionNotAllowed: it is somebody else's.
+        DecisionNotAllowed: it is somebody else's, or was begun for another body.
         TransitionNotAllowed: it is no draft any more.
     """
     record(session, event, AuditAction.REQUEST_SAVED, draft.id)
     request = session.get(Request, draft.id, populate_existing=True)
     if request is None:
         return _add(session, draft, RequestState.DRAFT, 0, now)
-    _own(request, draft.requester)
+    _own(request, draft.requester, draft.body)
     return take(session, request, Step(Action.SAVE, Role.REQUESTER, values=_content(draft)), now)
 
 
@@ -70,7 +72,7 @@ def submit(session: Session, new: NewRequest, now: datetime, event: AuditEvent) 
     """Ask: a new request, a draft, or one that was returned, as its next version. Nothing is approved by that.
 
     Raises:
-        DecisionNotAllowed: it is somebody else's.
+        DecisionNotAllowed: it is somebody else's, or was begun for another body.
         TransitionNotAllowed: it was submitted before, and not returned.
         ValueError: it touches no dataset, so that nobody could decide.
     """
@@ -81,7 +83,7 @@ def submit(session: Session, new: NewRequest, now: datetime, event: AuditEvent) 
     if request is None:
         request = _add(session, new, RequestState.SUBMITTED, 1, now)
     else:
-        _own(request, new.requester)
+        _own(request, new.requester, new.body)
         values = _content(new) | {"version": request.version + 1, "created_at": now}
         request = take(session, request, Step(Action.SUBMIT, Role.REQUESTER, values=values), now)
         request.datasets.clear()
@@ -158,9 +160,11 @@ def withdraw(session: Session, request_id: str, requester: str, now: datetime, e
     return take(session, request, Step(Action.WITHDRAW, Role.REQUESTER), now)
 
 
-def _own(request: Request, subject: str) -> Request:
+def _own(request: Request, subject: str, body: str | None = None) -> Request:
     if request.requester != subject:
         raise DecisionNotAllowed("only the person who asked can do this")
+    if body not in (None, request.body):
+        raise DecisionNotAllowed("it was asked for another body: act for that one")
     return request
 
 
@@ -185,6 +189,7 @@ def _content(new: NewRequest) -> dict[str, Any]:
         "versions": dict(new.versions),
         "supersedes": new.supersedes,
         "lapses_at": new.lapses_at,
+        "delegation": None if new.delegation is None else dict(new.delegation),
     }
 
 

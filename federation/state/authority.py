@@ -5,19 +5,29 @@ from __future__ import annotations
 from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
+from federation.state.lifecycle import Role
 from federation.state.quorum import Quorum
 
 
 @dataclass(frozen=True, slots=True)
 class Officer:
     """A person who is signed in: the identity's subject, the body for which they act, whether they decide on its
-    data, and whether they review: decide on appeals, and for their body where it decides beside the custodian."""
+    data, and whether they review: decide on appeals, and for their body where it decides beside the custodian.
+    ``delegation`` is what lets them act for that body where it is not their own."""
 
     subject: str
     body: str
     is_custodian: bool = False
     is_reviewer: bool = False
+    delegation: Mapping[str, Any] | None = None
+
+    @property
+    def role(self) -> Role:
+        """In what capacity they decide: who is custodian and reviewer may as custodian all that they may as reviewer,
+        so that is what they do."""
+        return Role.CUSTODIAN if self.is_custodian else Role.REVIEWER
 
 
 class DenialReason(StrEnum):

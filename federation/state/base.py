@@ -21,6 +21,10 @@ NAMES = {
 }
 
 
+Given = JSON(none_as_null=True)
+"""A JSON object, or SQL's NULL where there is none."""
+
+
 class UTCDateTime(TypeDecorator[datetime]):
     """An instant. SQLite stores no zone, so every value is UTC on its way in and out.
 

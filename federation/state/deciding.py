@@ -46,7 +46,7 @@ def take_up(session: Session, request_id: str, verdict: Verdict, now: datetime, 
     """
     record(session, event, AuditAction.REQUEST_TAKEN_UP, request_id)
     request, _, _ = _permitted(session, request_id, verdict)
-    return take(session, request, Step(Action.TAKE_UP, Role.CUSTODIAN), now)
+    return take(session, request, Step(Action.TAKE_UP, verdict.officer.role), now)
 
 
 def approve(session: Session, request_id: str, verdict: Verdict, now: datetime, event: AuditEvent) -> Request:
@@ -67,7 +67,7 @@ def approve(session: Session, request_id: str, verdict: Verdict, now: datetime, 
         conditions=verdict.conditions or None,
         maximum_runs=verdict.maximum_runs,
     )
-    return _approve(session, request, Role.CUSTODIAN, made, before, now)
+    return _approve(session, request, verdict.officer.role, made, before, now)
 
 
 def refuse(session: Session, request_id: str, verdict: Verdict, now: datetime, event: AuditEvent) -> Request:
@@ -79,7 +79,7 @@ def refuse(session: Session, request_id: str, verdict: Verdict, now: datetime, e
     record(session, event, AuditAction.REQUEST_REFUSED, request_id)
     request, datasets, _ = _permitted(session, request_id, verdict)
     made = _made(verdict, datasets, code=verdict.code or RefusalReason.OTHER)
-    return take(session, request, Step(Action.REFUSE, Role.CUSTODIAN, made), now)
+    return take(session, request, Step(Action.REFUSE, verdict.officer.role, made), now)
 
 
 def send_back(
@@ -98,7 +98,7 @@ def send_back(
     record(session, event, AuditAction.REQUEST_RETURNED, request_id)
     request, datasets, _ = _permitted(session, request_id, verdict)
     values = {"lapses_at": lapses_at}
-    step = Step(Action.RETURN, Role.CUSTODIAN, _made(verdict, datasets), values=values)
+    step = Step(Action.RETURN, verdict.officer.role, _made(verdict, datasets), values=values)
     return take(session, request, step, now)
 
 
@@ -113,7 +113,7 @@ def suspend(session: Session, request_id: str, verdict: Verdict, now: datetime, 
     own = [name for name in datasets if name not in suspended(before)]
     if not own:
         raise TransitionNotAllowed("your body has suspended this request already")
-    return take(session, request, Step(Action.SUSPEND, Role.CUSTODIAN, _made(verdict, own)), now)
+    return take(session, request, Step(Action.SUSPEND, verdict.officer.role, _made(verdict, own)), now)
 
 
 def resume(session: Session, request_id: str, verdict: Verdict, now: datetime, event: AuditEvent) -> Request:
@@ -129,7 +129,9 @@ def resume(session: Session, request_id: str, verdict: Verdict, now: datetime, e
     if stopped and not own:
         raise TransitionNotAllowed("another custodian suspended this request, and resumes it")
     waiting = stopped - set(own)
-    return take(session, request, Step(Action.RESUME, Role.CUSTODIAN, _made(verdict, own), waiting), now)
+    return take(
+        session, request, Step(Action.RESUME, verdict.officer.role, _made(verdict, own), waiting), now
+    )
 
 
 def revoke(session: Session, request_id: str, verdict: Verdict, now: datetime, event: AuditEvent) -> Request:
@@ -140,7 +142,7 @@ def revoke(session: Session, request_id: str, verdict: Verdict, now: datetime, e
     """
     record(session, event, AuditAction.REQUEST_REVOKED, request_id)
     request, datasets, _ = _permitted(session, request_id, verdict)
-    return take(session, request, Step(Action.REVOKE, Role.CUSTODIAN, _made(verdict, datasets)), now)
+    return take(session, request, Step(Action.REVOKE, verdict.officer.role, _made(verdict, datasets)), now)
 
 
 def approve_by_rules(
@@ -291,6 +293,7 @@ def _made(verdict: Verdict, datasets: Iterable[str], **more: Any) -> list[Decisi
             kind=DecisionKind.PERSON,
             decided_by=verdict.officer.subject,
             custodian=verdict.officer.body,
+            delegation=None if verdict.officer.delegation is None else dict(verdict.officer.delegation),
             reason=verdict.reason,
             dataset=dataset,
             **more,

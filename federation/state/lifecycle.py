@@ -43,6 +43,7 @@ class Role(StrEnum):
 
     REQUESTER = "requester"
     CUSTODIAN = "custodian"
+    REVIEWER = "reviewer"
     STANDING_RULE = "standing_rule"
     STANDARD_QUERY = "standard_query"
     NODE = "node"
@@ -141,11 +142,15 @@ REQUEST_TRANSITIONS: tuple[Transition, ...] = (
     Transition(_S.SUBMITTED, _A.TAKE_UP, _S.UNDER_REVIEW, _R.CUSTODIAN),
     *_decided(_S.SUBMITTED, _S.UNDER_REVIEW, _R.CUSTODIAN),
     *_decided(_S.UNDER_REVIEW, _S.UNDER_REVIEW, _R.CUSTODIAN),
+    *_decided(_S.SUBMITTED, _S.UNDER_REVIEW, _R.REVIEWER),
+    *_decided(_S.UNDER_REVIEW, _S.UNDER_REVIEW, _R.REVIEWER),
     *_decided(_S.SUBMITTED, _S.SUBMITTED, _R.STANDING_RULE),
     *_decided(_S.SUBMITTED, _S.SUBMITTED, _R.STANDARD_QUERY),
     *_decided(_S.SUBMITTED, _S.SUBMITTED, _R.NODE),
     *_each(UNDECIDED, _A.RETURN, _S.RETURNED, _R.CUSTODIAN),
+    *_each(UNDECIDED, _A.RETURN, _S.RETURNED, _R.REVIEWER),
     *_each(UNDECIDED, _A.REFUSE, _S.REFUSED, _R.CUSTODIAN),
+    *_each(UNDECIDED, _A.REFUSE, _S.REFUSED, _R.REVIEWER),
     Transition(_S.REFUSED, _A.APPEAL, _S.UNDER_REVIEW, _R.REQUESTER),
     Transition(_S.APPROVED, _A.ACCEPT, _S.ACTIVE, _R.REQUESTER),
     Transition(_S.APPROVED, _A.RUN, _S.ACTIVE, _R.REQUESTER),

@@ -18,7 +18,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from federation.state.base import Base, BigInt
+from federation.state.base import Base, BigInt, Given
 from federation.state.lifecycle import RequestState, Role, RunState
 from federation.state.quorum import Quorum
 
@@ -87,6 +87,7 @@ class Request(Base):
     saved first), and the day that its query knows as today. ``lapses_at`` ends it in states that lapse.
     ``supersedes`` names the approved request of the same person whose place it takes when it is approved itself.
     ``jointly_with`` names the nodes with which it is counted jointly; none for an answer of this node's own.
+    ``delegation`` is what let the requester act for ``body`` when it was submitted last; None: it is their own.
     """
 
     __tablename__ = "requests"
@@ -111,6 +112,7 @@ class Request(Base):
     version: Mapped[int] = mapped_column(default=1)
     supersedes: Mapped[str | None] = mapped_column(ForeignKey("requests.id"))
     lapses_at: Mapped[datetime | None]
+    delegation: Mapped[dict[str, Any] | None] = mapped_column(Given)
     created_at: Mapped[datetime]
     datasets: Mapped[list[RequestDataset]] = relationship(
         lazy="selectin", order_by="RequestDataset.dataset", cascade="all, delete-orphan"
@@ -187,7 +189,8 @@ class Decision(Base):
 
     It was made for the body ``custodian``, on the ``version`` that was submitted last, in the step that made the
     request's revision ``revision``: so none is there twice. ``code`` says why it was refused, ``conditions`` what the
-    requester has to accept, ``maximum_runs`` how many releases an approval is good for.
+    requester has to accept, ``maximum_runs`` how many releases an approval is good for, ``delegation`` what let a
+    person decide for a body that is not their own.
     """
 
     __tablename__ = "decisions"
@@ -201,6 +204,7 @@ class Decision(Base):
     kind: Mapped[DecisionKind] = mapped_column(_choice(DecisionKind, "kind"))
     decided_by: Mapped[str] = mapped_column(Subject)
     role: Mapped[Role] = mapped_column(_choice(Role, "role"))
+    delegation: Mapped[dict[str, Any] | None] = mapped_column(Given)
     reason: Mapped[str] = mapped_column(Text)
     code: Mapped[RefusalReason | None] = mapped_column(_choice(RefusalReason, "code", 32))
     conditions: Mapped[str | None] = mapped_column(Text)

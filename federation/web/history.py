@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from federation.service.views import DecisionView, RequestView, VersionView
+from federation.state.lifecycle import Role
 from federation.state.models import DecisionKind, Outcome, RefusalReason
 from federation.web.words import OUTCOMES, REFUSALS
 
@@ -71,7 +72,15 @@ def _by(decision: DecisionView, body_title: Titles) -> str:
         case DecisionKind.PERSON if decision.outcome in (Outcome.ACCEPT, Outcome.APPEAL):
             return f"by {decision.decided_by}"
         case DecisionKind.PERSON:
-            return f"by {decision.decided_by}, {body_title(decision.custodian)}"
+            capacity = ", as reviewer" if decision.role == Role.REVIEWER else ""
+            return (
+                f"by {decision.decided_by}, {body_title(decision.custodian)}{capacity}{_delegated(decision)}"
+            )
+
+
+def _delegated(decision: DecisionView) -> str:
+    given = decision.delegation
+    return "" if given is None else f", by delegation until {given.until.isoformat()} ({given.instrument})"
 
 
 def _terms(decision: DecisionView) -> list[str]:

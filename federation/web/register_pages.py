@@ -10,6 +10,7 @@ from federation.api.dependencies import NodeDep, anybody
 from federation.service import recalls, register
 from federation.web.rendering import page
 from federation.web.visitor import Perhaps
+from federation.web.words import CAPACITIES
 
 router = APIRouter(dependencies=[Depends(anybody)])
 ON_A_PAGE = 25
@@ -30,6 +31,7 @@ def show(
         request,
         "register.html",
         entries=found[:ON_A_PAGE],
+        capacities=CAPACITIES,
         more=len(found) > ON_A_PAGE,
         number=number,
         recalls=recalls.listing(node, limit=RECALLS) if number == 1 else [],

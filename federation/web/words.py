@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from federation.identity.principal import NodeRole
-from federation.state.lifecycle import RequestState, RunState
+from federation.state.lifecycle import RequestState, Role, RunState
 from federation.state.models import Outcome, RefusalReason
 from federation.web.language import mark
 
@@ -82,6 +82,16 @@ ROLES: Mapping[NodeRole, str] = {
     NodeRole.AUDITOR: mark("auditor"),
     NodeRole.ADMINISTRATOR: mark("administrator"),
 }
+
+
+CAPACITIES: Mapping[Role, str] = {
+    Role.CUSTODIAN: mark("custodian"),
+    Role.REVIEWER: mark("reviewer"),
+    Role.STANDING_RULE: mark("standing rule"),
+    Role.STANDARD_QUERY: mark("published query"),
+    Role.NODE: mark("where the data is held"),
+}
+"""In what capacity somebody, or something, approved."""
 
 
 def request_tag(state: RequestState) -> Tag:

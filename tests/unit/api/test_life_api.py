@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import io
+import subprocess
+import sys
+import zipfile
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import httpx
 import pytest
 
+from federation.client.verify import verify_statement
 from tests.support.node import (
     BOTH_SQL,
     CUSTODIAN_SQL,
@@ -23,7 +28,13 @@ Person = Callable[..., dict[str, Any]]
 CHANGES = {
     "node.yaml": FILES["node.yaml"].replace(
         "  programs:\n",
-        "    - {person: rex, name: Rex Reviewer, body: office, roles: [reviewer]}\n  programs:\n",
+        "    - {person: rex, name: Rex Reviewer, body: office, roles: [reviewer]}\n"
+        "  delegations:\n"
+        "    - {delegation: eve_for_ay, subject: eve, body: greater_ay, roles: [planner], instrument: Deed of 1 March,"
+        " from: 2020-01-01, until: 2090-12-31}\n"
+        "    - {delegation: sam_for_office, subject: sam, body: office, roles: [reviewer], instrument: Minute 4,"
+        " from: 2020-01-01, until: 2090-06-30}\n"
+        "  programs:\n",
         1,
     ),
     "profiles/counts.yaml": FILES["profiles/counts.yaml"]
@@ -168,7 +179,62 @@ def test_a_reviewer_decides_on_an_appeal_and_on_nothing_before_it(act: Person, a
     act("pat", number, "appeal", reason="it is by region")
     approved = act("rex", number, "approve", **body)
     assert (approved["state"], approved["decisions"][-1]["decided_by"]) == ("approved", "rex")
+    assert [each["role"] for each in approved["decisions"]] == ["custodian", "requester", "reviewer"]
     assert act("rex", number, "revoke", reason="second thoughts")["code"] == "not_permitted"
+
+
+DEED = {
+    "delegation": "eve_for_ay",
+    "body": "greater_ay",
+    "instrument": "Deed of 1 March",
+    "until": "2090-12-31",
+}
+MINUTE = {"delegation": "sam_for_office", "body": "office", "instrument": "Minute 4", "until": "2090-06-30"}
+
+
+def test_capacities_and_delegations_stand_in_request_audit_register_and_statement(
+    node: Running, act: Person, people: dict[str, httpx.Client]
+) -> None:
+    eve, sam = ({"Acting-For": body} for body in ("greater_ay", "office"))
+    body = {"sql": CUSTODIAN_SQL, "agreement": "planning", "purpose": PURPOSE}
+    asked = people["eve"].post("/v1/requests", json=body, headers=eve).json()
+    number, path = asked["request"], f"/v1/requests/{asked['request']}"
+    assert (asked["requester"], asked["body"], asked["delegation"]) == ("eve", "greater_ay", DEED)
+    act("olu", number, "refuse", reason="too fine", code="disclosure_risk")
+    assert people["eve"].post(f"{path}/appeal", json={"reason": "no"}).json()["code"] == "not_permitted"
+    people["eve"].post(f"{path}/appeal", json={"reason": "it is by region"}, headers=eve)
+    decided = people["sam"].post(f"{path}/approve", json=approval(asked), headers=sam).json()
+    assert (decided["decisions"][-1]["role"], decided["decisions"][-1]["delegation"]) == ("reviewer", MINUTE)
+    run = people["eve"].post(f"{path}/runs", json={"parameters": {}}, headers=eve).json()["run"]
+    while (found := people["pat"].get(f"/v1/runs/{run}?wait=10").json())["state"] in ("queued", "running"):
+        pass
+    release = found["release"]
+    token = people["pat"].get(f"/v1/releases/{release}/statement").text
+    said = verify_statement(token, people["pat"].get("/v1/keys").json()).payload["authority"]
+    assert (said["requester"], said["delegation"]) == ("eve", DEED)
+    (named,) = said["decisions"]
+    assert (named["decided_by"], named["role"], named["delegation"]) == ("sam", "reviewer", MINUTE)
+    prov = people["pat"].get(f"/v1/releases/{release}/provenance").text
+    crate = people["pat"].get(f"/v1/releases/{release}/crate").content
+    with zipfile.ZipFile(io.BytesIO(crate)) as archive:
+        metadata = archive.read("ro-crate-metadata.json").decode()
+    for text in (prov, metadata):
+        assert all(each in text for each in ("Deed of 1 March", "2090-12-31", "Minute 4", "as reviewer"))
+    events = people["ada"].get(f"/v1/audit/events?subject={number}").json()["events"]
+    details = [event["details"] for event in events]
+    assert {("role", "reviewer"), ("delegation", "sam_for_office")} <= set(details[-1].items())
+    assert details[0]["delegation"] == "eve_for_ay"
+    with httpx.Client(base_url=node.url) as browser:
+        assert "reviewer" in browser.get("/register").text
+    shown = subprocess.run(
+        [sys.executable, "-m", "federation", "verify", release, "--url", node.url, "--person", "pat"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    ).stdout
+    assert "by delegation eve_for_ay for greater_ay until 2090-12-31 (Deed of 1 March)" in shown
+    assert "as reviewer" in shown
 
 
 def test_suspension_stops_what_runs_and_is_lifted(

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pyarrow.compute as pc
 import pytest
 
-from federation.service import decisions, requests
+from federation.identity.principal import Delegation
+from federation.service import decisions, releases, requests
 from federation.service.decisions import Ruling
 from federation.service.questions import Ask
 from federation.state.lifecycle import RunState
 from federation.wire.tables import decode_table, encode_table
 from tests.support.nations import NATIONS, OLU, PAT, SAM, Nations, nations
-from tests.support.node import FILES
+from tests.support.node import FILES, PURPOSE
 
 
 @pytest.fixture(scope="module")
@@ -76,6 +79,27 @@ def test_the_statement_lists_the_parts(four: Nations) -> None:
     (decision,) = authority["decisions"]
     assert decision["kind"] == "holder"
     assert decision["decided_by"] == "england, northern_ireland, scotland, wales"
+
+
+def test_a_delegation_at_the_hub_is_named_in_the_hubs_statement_and_in_those_of_the_nodes(
+    four: Nations,
+) -> None:
+    """The hub vouches for who asks, and so for what lets them; nodes keep its word with the request."""
+    given = Delegation("pat_for_ay", "Deed of 1 March", date(2090, 12, 31))
+    named = {
+        "delegation": "pat_for_ay",
+        "body": "greater_ay",
+        "instrument": given.instrument,
+        "until": "2090-12-31",
+    }
+    pat = replace(PAT, delegation=given)
+    sql = "SELECT age, count(*) AS delegated FROM earnings WHERE sex = 'F' GROUP BY age"
+    asked = requests.submit(four.hub, pat, Ask(sql, "planning", PURPOSE))
+    statement = four.statement(four.run(asked.request))
+    assert statement["authority"]["delegation"] == named  # type: ignore[index]
+    (part,) = statement["parts"]  # type: ignore[misc]
+    theirs = releases.find(four.nodes["england"], OLU, part["release"]).payload["authority"]
+    assert (theirs["requester"], theirs["delegation"]) == ("hub hub for pat", named)
 
 
 def test_the_same_question_has_the_same_digits(four: Nations) -> None:

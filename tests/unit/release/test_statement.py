@@ -6,6 +6,7 @@ import base64
 import json
 import subprocess
 import sys
+from datetime import date
 from pathlib import Path
 
 import pyarrow as pa
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 from joserfc import jws
 from joserfc.jwk import OctKey
 from pydantic import ValidationError
-from rdflib import RDF, Graph, Namespace, URIRef
+from rdflib import DCTERMS, RDF, Graph, Namespace, URIRef
 
 from federation.audit.chain import ChainLink
 from federation.audit.checkpoint import Checkpoint, sign_checkpoint, verify_checkpoint
@@ -29,7 +30,7 @@ from federation.client.verify import (
 )
 from federation.release.keys import SigningKey
 from federation.release.prov import to_prov
-from federation.release.statement import DecisionRef, Statement, sign_statement
+from federation.release.statement import DecisionRef, DelegationRef, Statement, sign_statement
 from tests.support.statements import NOON, TABLE, statement
 
 KEY = SigningKey.generate()
@@ -148,16 +149,90 @@ def test_prov_is_rdf_that_connects_release_run_data_and_decision() -> None:
 
     assert set(graph.subjects(RDF.type, PROV.Activity)) == {
         thing("run:run_1"),
-        thing("decision:req_1:learners"),
+        thing("decision:req_1:learners:dfe:ann"),
     }
     assert (thing("release:rel_1"), PROV.wasGeneratedBy, thing("run:run_1")) in graph
     assert (thing("run:run_1"), PROV.used, thing("snapshot:learners:sha256%3A1")) in graph
-    assert (thing("run:run_1"), PROV.wasInformedBy, thing("decision:req_1:learners")) in graph
-    assert (thing("decision:req_1:learners"), PROV.wasAssociatedWith, thing("person:ann")) in graph
+    assert (thing("run:run_1"), PROV.wasInformedBy, thing("decision:req_1:learners:dfe:ann")) in graph
+    assert (thing("decision:req_1:learners:dfe:ann"), PROV.wasAssociatedWith, thing("person:ann")) in graph
     assert (thing("person:ann"), PROV.actedOnBehalfOf, thing("body:dfe")) in graph
     typed = set(graph.subjects(RDF.type))
     linked = {o for _, p, o in graph if isinstance(o, URIRef) and p != RDF.type}
     assert linked <= typed
+
+
+DEED = DelegationRef(
+    delegation="eve_for_gmca", body="gmca", instrument="Deed of 1 March", until=date(2026, 12, 31)
+)
+MINUTE = DelegationRef(delegation="rex_for_dfe", body="dfe", instrument="Minute 4", until=date(2026, 6, 30))
+
+
+def by_delegation() -> Statement:
+    """Somebody asks for a body not their own, and a reviewer decides for one."""
+    said = statement()
+    decided = said.authority.decisions[0].model_copy(update={"role": "reviewer", "delegation": MINUTE})
+    authority = said.authority.model_copy(update={"delegation": DEED, "decisions": (decided,)})
+    return said.model_copy(update={"authority": authority})
+
+
+def test_a_statement_names_the_delegations_that_it_rests_on_and_prov_qualifies_by_them() -> None:
+    said = verify_statement(sign_statement(by_delegation(), KEY), KEY.public_jwks()).payload
+    assert said["format"] == "federation-statement/2"
+    assert said["authority"]["delegation"] == DEED.model_dump(mode="json")
+    assert said["authority"]["decisions"][0]["role"] == "reviewer"
+    graph = Graph().parse(data=json.dumps(to_prov(by_delegation())), format="json-ld")
+    named = {
+        (
+            str(person).rpartition(":")[2],
+            str(body).rpartition(":")[2],
+            str(instrument),
+            str(until),
+            str(activity),
+        )
+        for person, given in graph.subject_objects(PROV.qualifiedDelegation)
+        for body in graph.objects(given, PROV.agent)
+        for instrument in graph.objects(given, DCTERMS.title)
+        for until in graph.objects(given, DCTERMS.valid)
+        for activity in graph.objects(given, PROV.hadActivity)
+    }
+    prefix = "urn:federation:https%3A%2F%2Fnode.example:"
+    assert named == {
+        ("bob", "gmca", "Deed of 1 March", "2026-12-31", f"{prefix}run:run_1"),
+        ("ann", "dfe", "Minute 4", "2026-06-30", f"{prefix}decision:req_1:learners:dfe:ann"),
+    }
+    for person in ("bob", "ann"):
+        bodies = set(graph.objects(URIRef(f"{prefix}person:{person}"), PROV.actedOnBehalfOf))
+        assert len(bodies) == 1
+
+
+def test_two_decisions_on_one_dataset_are_two_in_prov() -> None:
+    said = statement()
+    other = said.authority.decisions[0].model_copy(update={"custodian": "board", "decided_by": "sam"})
+    authority = said.authority.model_copy(update={"decisions": (*said.authority.decisions, other)})
+    graph = Graph().parse(
+        data=json.dumps(to_prov(said.model_copy(update={"authority": authority}))), format="json-ld"
+    )
+    assert len(set(graph.objects(None, PROV.wasInformedBy))) == 2
+    linked = {o for _, p, o in graph if isinstance(o, URIRef) and p != RDF.type}
+    assert linked <= set(graph.subjects(RDF.type))
+
+
+FIRST_FORMAT = json.loads((Path(__file__).parent / "statement-1.json").read_text())
+"""What a node signed before statements named capacities and delegations, and its keys."""
+
+
+def test_a_statement_of_the_first_format_still_verifies_and_is_silent_about_delegations() -> None:
+    old = dict(verify_statement(FIRST_FORMAT["statement"], FIRST_FORMAT, TABLE).payload)
+    found = Statement.model_validate(old)
+    assert (found.format, found.authority.delegation) == ("federation-statement/1", None)
+    assert found == statement().model_copy(update={"format": "federation-statement/1"})
+    assert "qualifiedDelegation" not in json.dumps(to_prov(found))
+    for changed in (
+        old | {"authority": old["authority"] | {"delegation": DEED.model_dump(mode="json")}},
+        old | {"format": "federation-statement/3"},
+    ):
+        with pytest.raises(ValidationError):
+            Statement.model_validate(changed)
 
 
 def test_prov_names_a_standing_rule_as_the_plan_that_decided() -> None:

@@ -9,9 +9,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
-from sqlalchemy import text
+from sqlalchemy import create_engine, text
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateTable
 
@@ -29,7 +31,7 @@ from federation.state import (
     runs,
     verified,
 )
-from federation.state.database import Database
+from federation.state.database import MIGRATIONS, Database
 from federation.state.errors import NodeAlreadyRunning, SchemaUnknown, StateConflict, StateUnavailable
 from federation.state.lock import NodeLock
 from federation.state.schema import METADATA
@@ -70,6 +72,39 @@ def test_migrating_twice_changes_nothing(database: Database) -> None:
     database.migrate()
     with database.read() as session:
         assert requests.get_request(session, request_id).id == request_id
+
+
+def test_decisions_of_before_are_kept_and_stay_append_only(tmp_path: Path) -> None:
+    """SQLite makes their table anew for a capacity that it did not know: nothing of it is lost."""
+    path = tmp_path / "old.sqlite"
+    rows = {
+        "requests": "'req_1','bob','gmca','skills','p','select 1','q','{}','[]','d','{}','approved',1,1,null,null,:at",
+        "decisions": "1,'req_1','learners','dfe','approve','person','ann','custodian','r',null,'c',2,1,1,'d',null,:at",
+    }
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    with create_engine(f"sqlite:///{path}").begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0009")
+        for table, values in rows.items():
+            connection.execute(
+                text(f"insert into {table} values ({values})"), {"at": "2026-01-05 09:00:00.000000"}
+            )
+    database = Database.open(path)
+    with database.read() as session:
+        assert requests.get_request(session, "req_1").delegation is None
+        (kept,) = requests.decisions(session, "req_1")
+        assert (kept.decided_by, kept.role, kept.delegation, kept.conditions) == (
+            "ann",
+            "custodian",
+            None,
+            "c",
+        )
+        assert (kept.maximum_runs, kept.decided_at) == (2, NOW)
+    for statement in ("delete from decisions", "update decisions set role = 'reviewer'"):
+        with pytest.raises(StateConflict), database.write() as session:
+            session.execute(text(statement))
+    database.close()
 
 
 def test_a_database_from_the_future_is_refused(database: Database) -> None:

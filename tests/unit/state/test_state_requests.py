@@ -333,6 +333,35 @@ def test_an_appeal_goes_to_another_reviewer_once(database: Database) -> None:
         appealed(session, request.id)
 
 
+def test_a_decision_has_the_capacity_and_the_delegation_of_who_made_it(database: Database) -> None:
+    given = {"delegation": "rae_for_dfe", "body": "dfe", "instrument": "Minute 4", "until": "2026-12-31"}
+    reviewer = Officer("rae", "dfe", is_reviewer=True, delegation=given)
+    with database.write() as session:
+        request = refused(session)
+        appealed(session, request.id)
+    taken = event(AuditAction.REQUEST_TAKEN_UP, request.id, "rae")
+    with pytest.raises(TransitionNotAllowed), database.write() as session:
+        deciding.take_up(session, request.id, Verdict(reviewer, "", PLAN), NOW, taken)
+    with database.write() as session:
+        assert decide(session, deciding.approve, request.id, reviewer).state is RequestState.APPROVED
+    with database.read() as session:
+        first, appeal, last = requests.decisions(session, request.id)
+        assert (first.role, first.delegation) == (Role.CUSTODIAN, None)
+        assert (appeal.role, last.role, last.delegation) == (Role.REQUESTER, Role.REVIEWER, given)
+
+
+def test_what_was_asked_for_one_body_is_submitted_again_for_it_alone(database: Database) -> None:
+    given = {"delegation": "bob_for_lcc", "body": "lcc", "instrument": "Deed", "until": "2026-12-31"}
+    with database.write() as session:
+        request = submitted(session, body="lcc", delegation=given)
+        sent_back(session, request.id)
+    with pytest.raises(DecisionNotAllowed, match="another body"), database.write() as session:
+        resubmitted(session, request.id)
+    with database.write() as session:
+        again = resubmitted(session, request.id, body="lcc", delegation=given | {"until": "2027-12-31"})
+        assert again.delegation == given | {"until": "2027-12-31"}
+
+
 def test_what_others_approved_before_a_refusal_stands_on_appeal(database: Database) -> None:
     with database.write() as session:
         request = submitted(session, quorums=BOTH)

@@ -65,16 +65,22 @@ def test_one_act_leads_to_one_state() -> None:
         assert len(twins) == 1 or When.ALWAYS not in {twin.when for twin in twins}
 
 
-def test_only_a_custodian_or_a_rule_of_theirs_approves_and_time_only_ends() -> None:
+def test_only_a_custodian_a_reviewer_or_a_rule_approves_and_time_only_ends() -> None:
     """And the node, for what other nodes hold: there a custodian decides, each time (``approve_where_held``)."""
     assert {row.role for row in REQUEST_TRANSITIONS if row.target is RequestState.APPROVED} == {
         Role.CUSTODIAN,
+        Role.REVIEWER,
         Role.STANDING_RULE,
         Role.STANDARD_QUERY,
         Role.NODE,
     }
     by_time = [row for row in REQUEST_TRANSITIONS if row.role is Role.CLOCK]
     assert {row.target for row in by_time} == COMPUTED_STATES - {RequestState.EXHAUSTED}
+
+
+def test_a_reviewer_does_nothing_that_a_custodian_may_not_and_stops_nothing() -> None:
+    acts = {role: {r.action for r in REQUEST_TRANSITIONS if r.role is role} for role in Role}
+    assert acts[Role.REVIEWER] == {Action.APPROVE, Action.RETURN, Action.REFUSE} < acts[Role.CUSTODIAN]
 
 
 def test_what_is_in_use_was_approved_and_only_the_requester_takes_it_into_use() -> None:
