@@ -47,6 +47,7 @@ from federation.sandbox.pool import Sandbox
 from federation.service.cells import answer_cells
 from federation.service.compiling import CompilerPool
 from federation.service.node import Node
+from federation.service.told_recalls import learn_of_recall
 from federation.service.verification import StoredVerifications
 from federation.settings import Settings
 from federation.state.database import Database
@@ -274,6 +275,7 @@ def _assemble(
         close=stack.pop_all().close,
     )
     wire.desk.register(MessageKind.CELLS, partial(answer_cells, node))
+    wire.desk.register(MessageKind.RECALL, partial(learn_of_recall, node))
     for kind, handler in JointNode(node, noise).handlers().items():
         wire.desk.register(kind, handler)
     return node

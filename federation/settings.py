@@ -108,7 +108,8 @@ class PeerSettings(Section):
 
     title: Text = Field(description="The node's name as people read it.")
     url: str | None = Field(
-        None, description="Where it is asked; HTTPS, or a loopback address. None: it asks and is not asked."
+        None,
+        description="Where it is asked and told; HTTPS, or a loopback address. None: its keys alone are known.",
     )
     polls: bool = Field(
         False, description="It sits behind a firewall and fetches what it is asked from here."
@@ -125,6 +126,10 @@ class PeerSettings(Section):
             raise ValueError("give url or polls: a node is called, or fetches what it is asked")
         if self.url is not None and not is_safe_url(self.url):
             raise ValueError("url must be HTTPS, or HTTP on a loopback address")
+        if self.asks_for and self.url is None and not self.polls:
+            raise ValueError(
+                "a node that asks is told of recalls: give its url, or polls where it cannot be called"
+            )
         return self
 
 

@@ -113,9 +113,14 @@ def _public_keys(secrets_dir: Path) -> dict[str, str]:
 def _peer(node: str, other: str, addresses: Addresses) -> dict[str, Any]:
     """What ``node`` has to know of another. Nations know each other's keys; the hub alone calls and is called."""
     if other == HUB:
-        reached: dict[str, Any] = {"url": addresses.called[HUB]} if node == POLLS else {}
-        return {"title": "Hub of the four nations", **reached, "asks_for": ["skills_forum"]}
-    reached = {} if node != HUB else {"polls": True} if other == POLLS else {"url": addresses.called[other]}
+        return {
+            "title": "Hub of the four nations",
+            "url": addresses.called[HUB],
+            "asks_for": ["skills_forum"],
+        }
+    reached: dict[str, Any] = (
+        {} if node != HUB else {"polls": True} if other == POLLS else {"url": addresses.called[other]}
+    )
     return {"title": NATIONS[other].title, **reached}
 
 

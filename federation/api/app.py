@@ -39,6 +39,7 @@ from federation.notices.sender import Sender
 from federation.runs.workers import Workers
 from federation.service.node import Node
 from federation.service.notices import remind
+from federation.service.told_recalls import RecallTeller
 from federation.web import site
 
 DESCRIPTION = """Approved aggregate queries on data that stays where it is held.
@@ -67,7 +68,7 @@ ERRORS: dict[int | str, dict[str, Any]] = {
 
 
 def create_app(node: Node) -> FastAPI:
-    """The application that serves ``node``; its workers run, and it polls, as long as it does."""
+    """The application that serves ``node``; its workers run, it polls, and it tells what there is to tell, as long."""
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -76,9 +77,12 @@ def create_app(node: Node) -> FastAPI:
         sender = Sender(node.database, node.mailer, partial(remind, node), node.clock)
         sender.start()
         node.wire.start()
+        teller = RecallTeller(node)
+        teller.start()
         try:
             yield
         finally:
+            await anyio.to_thread.run_sync(teller.stop)
             await anyio.to_thread.run_sync(node.wire.stop)
             await anyio.to_thread.run_sync(sender.stop)
             await anyio.to_thread.run_sync(workers.stop)

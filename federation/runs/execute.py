@@ -39,6 +39,7 @@ from federation.state.errors import (
     LeaseLost,
     NotReleasable,
     PartitionsExhausted,
+    PartRecalled,
     RunCancelled,
     StateError,
 )
@@ -271,6 +272,7 @@ def _issue(case: _Case, answer: Answer, question: Question) -> None:
         path=stored.path,
         statement=signed,
         snapshots=answer.snapshots,
+        parts={(part.node, part.release) for _, part in answer.parts},
     )
     details: dict[Detail, DetailValue] = {
         Detail.RUN: case.lease.run_id,
@@ -289,6 +291,8 @@ def _issue(case: _Case, answer: Answer, question: Question) -> None:
             finish_run(session, case.lease, release, cells, now, event)
     except NotReleasable:
         raise _Void(RunFault.APPROVAL_WITHDRAWN) from None
+    except PartRecalled:
+        raise _Void(RunFault.PART_RECALLED) from None
     except PartitionsExhausted:
         raise _Failed(RunFault.PARTITIONS_EXHAUSTED) from None
 

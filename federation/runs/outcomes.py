@@ -18,6 +18,7 @@ class RunFault(StrEnum):
     HOLDER_DECLINED = "holder_declined"
     HOLDERS_UNAVAILABLE = "holders_unavailable"
     PARTITIONS_EXHAUSTED = "partitions_exhausted"
+    PART_RECALLED = "part_recalled"
     PROTECTION_FAILED = "protection_failed"
     STORAGE_FULL = "storage_full"
     STORAGE_FAILED = "storage_failed"
@@ -36,6 +37,7 @@ _MEANINGS: dict[str, str] = {
     RunFault.PARTITIONS_EXHAUSTED: (
         "this population has been divided as often as its profile allows: ask with divisions used before"
     ),
+    RunFault.PART_RECALLED: "a node recalled what it had given for this while the run was going: run again",
     RunFault.PROTECTION_FAILED: "the answer could not be protected, so nothing was released: tell the custodian",
     RunFault.STORAGE_FULL: "the node has no room for the release: run again when its operator has made some",
     RunFault.STORAGE_FAILED: "the node could not store the release: tell its operator",

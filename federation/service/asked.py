@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from catalogue.fragment import SourceFault, tables_of
@@ -21,6 +22,7 @@ from federation.service.views import RunView
 from federation.state import releases
 from federation.state import requests as store
 from federation.state.lifecycle import GRANTED, UNDECIDED, RequestState, RunState
+from federation.state.models import Request
 from federation.wire.channel import Declined, Sender, Unavailability
 from policies.cell_question import CellQuestion
 from policies.plan import CellQuery, ClearedPlan
@@ -58,7 +60,7 @@ def understood(
     if peer is None or message.body not in peer.asks_for:
         raise Declined(Unavailability.REFUSED, "asks_for_no_such_body")
     principal = Principal(
-        f"hub {sender.node} for {message.requester}",
+        f"{_hub(sender.node)}{message.requester}",
         f"{message.requester} at {sender.node}",
         message.body,
         frozenset({NodeRole.ANALYST}),
@@ -95,8 +97,7 @@ def usable_request(node: Node, asked: Asked) -> str:
         known = [
             (request, store.decisions(session, request.id), releases.count_releases(session, request.id))
             for request in same
-            if request.requester.startswith(f"hub {asked.hub} for ")
-            and tuple(request.jointly_with) == ask.jointly_with
+            if hub_of(request, (asked.hub,)) is not None and tuple(request.jointly_with) == ask.jointly_with
         ]
     for request, decisions, released in known:
         use = use_of(node.catalogue, request, decisions, asked.plan_digest, released, node.clock())
@@ -132,6 +133,16 @@ def finished(node: Node, asked: Asked, request: str, sender: Sender) -> RunView:
         raise Declined(Unavailability.CHANGED, code)
     reason = Unavailability.REFUSED if run.state is RunState.VOID else Unavailability.FAILED
     raise Declined(reason, code)
+
+
+def hub_of(request: Request, peers: Iterable[str]) -> str | None:
+    """The one of ``peers`` that asked for somebody; None for what was asked here. No person's name has blanks."""
+    return next((peer for peer in peers if request.requester.startswith(_hub(peer))), None)
+
+
+def _hub(node: str) -> str:
+    """What the name of a requester at a hub begins with here."""
+    return f"hub {node} for "
 
 
 def _compiled(node: Node, principal: Principal, ask: Ask) -> ClearedPlan:

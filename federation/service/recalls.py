@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from federation.audit.events import AuditAction, AuditEvent, Detail, text_digest
 from federation.identity.principal import Principal
 from federation.notices.events import tell_of_recall
+from federation.service.asked import hub_of
 from federation.service.errors import ServiceCode, ServiceError
 from federation.service.node import Node
 from federation.service.once import Once, act
@@ -17,7 +18,7 @@ from federation.service.permissions import Act, require
 from federation.service.releases import find
 from federation.state import recalls as store
 from federation.state.authority import Officer
-from federation.state.models import Recall
+from federation.state.models import Recall, Request
 from federation.state.releases import get_release
 from federation.state.requests import get_request
 
@@ -53,11 +54,18 @@ def recall(
 
     def do(session: Session) -> RecallView:
         event = AuditEvent(principal.subject, AuditAction.RELEASE_RECALLED, release_id, now, details)
-        made = store.recall(session, release_id, officer, reason, now, event)
-        tell_of_recall(session, release_id, get_request(session, release.request), now)
+        request = get_request(session, release.request)
+        made = store.recall(session, release_id, officer, reason, given_to(node, request), now, event)
+        tell_of_recall(session, release_id, request, now)
         return _view(session, made)
 
     return act(node.database, once, RecallView, now, do)
+
+
+def given_to(node: Node, request: Request) -> list[str]:
+    """The nodes that the releases of a request went to."""
+    hub = hub_of(request, node.wire.peers)
+    return [] if hub is None else [hub]
 
 
 def recalled(node: Node, release_id: str) -> RecallView | None:

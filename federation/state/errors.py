@@ -65,6 +65,12 @@ class PartitionsExhausted(StateError):
     code = "partitions_exhausted"
 
 
+class PartRecalled(StateError):
+    """Another node recalled what it had given for the release: nothing is released."""
+
+    code = "part_recalled"
+
+
 class RosterTaken(StateError):
     """A joint count was asked for with other nodes before; the difference would be the part of those left out."""
 

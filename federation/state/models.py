@@ -280,6 +280,44 @@ class Recall(Base):
     recalled_at: Mapped[datetime]
 
 
+class ReleasePart(Base):
+    """``part``, a release of another node, went into a release of this one. Append-only."""
+
+    __tablename__ = "release_parts"
+    __table_args__ = (Index("ix_release_parts_node_part", "node", "part"),)
+
+    release_id: Mapped[str] = mapped_column(ForeignKey("releases.id"), primary_key=True)
+    node: Mapped[str] = mapped_column(Name, primary_key=True)
+    part: Mapped[str] = mapped_column(Id, primary_key=True)
+
+
+class PartRecall(Base):
+    """Another node recalled a release that it had given this one. Append-only.
+
+    It stands here whether anything rests on it or not: a run that is still going may be about to.
+    """
+
+    __tablename__ = "part_recalls"
+
+    node: Mapped[str] = mapped_column(Name, primary_key=True)
+    part: Mapped[str] = mapped_column(Id, primary_key=True)
+    body: Mapped[str] = mapped_column(Name)
+    reason: Mapped[str] = mapped_column(Text)
+    recalled_at: Mapped[datetime]
+    learned_at: Mapped[datetime]
+
+
+class RecallToTell(Base):
+    """Another node was given a release that was recalled since, and is to be told. ``due`` is when; None: it knows."""
+
+    __tablename__ = "recalls_to_tell"
+
+    release_id: Mapped[str] = mapped_column(ForeignKey("recalls.release_id"), primary_key=True)
+    node: Mapped[str] = mapped_column(Name, primary_key=True)
+    attempts: Mapped[int] = mapped_column(default=0)
+    due: Mapped[datetime | None] = mapped_column(index=True)
+
+
 class LedgerEntry(Base):
     """One cell query of a release: what of which population became known to whom. Append-only.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -21,16 +21,20 @@ from federation.state.errors import (
     NotFound,
     NotReleasable,
     PartitionsExhausted,
+    PartRecalled,
     RunCancelled,
 )
 from federation.state.lifecycle import RUNNABLE, Role, RunAction
-from federation.state.models import LedgerEntry, Release, Request, Run
+from federation.state.models import LedgerEntry, PartRecall, Release, ReleasePart, Request, Run
 from federation.state.steps import Lease, ended, held, take_step
 
 
 @dataclass(frozen=True, slots=True)
 class NewRelease:
-    """What is released. Its files are in place already (``federation.release.files``); ``path`` is relative."""
+    """What is released. Its files are in place already (``federation.release.files``); ``path`` is relative.
+
+    ``parts`` are releases of other nodes that went into it: of each the node and the id.
+    """
 
     id: str
     answer_key: str
@@ -39,6 +43,7 @@ class NewRelease:
     path: str
     statement: str
     snapshots: Mapping[str, str]
+    parts: Collection[tuple[str, str]] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +103,7 @@ def finish_run(
         LeaseLost: the run is not held by this claim any more.
         NotReleasable: the request's approval was withdrawn in the meantime.
         PartitionsExhausted: other releases of these populations used up what the profile allows.
+        PartRecalled: another node recalled what it had given for it.
         RunCancelled: cancellation was asked for.
     """
     record(session, event, AuditAction.RELEASE_ISSUED, release.id)
@@ -111,6 +117,8 @@ def finish_run(
         raise NotReleasable(f"the request is {request.state}: nothing is released under it")
     if run.cancel_requested:
         raise RunCancelled(f"the run {run.id} was to be cancelled")
+    if any(session.get(PartRecall, part) is not None for part in release.parts):
+        raise PartRecalled("a node recalled what it had given: nothing is released that rests on it")
     finished = ended(now) | {"progress": 100}
     if not take_step(session, run.id, RunAction.FINISH, Role.NODE, held(lease), finished):
         raise LeaseLost(f"the run {run.id} is no longer held by this worker")
@@ -128,6 +136,7 @@ def finish_run(
     )
     session.add(stored)
     session.flush()
+    session.add_all(ReleasePart(release_id=stored.id, node=node, part=part) for node, part in release.parts)
     before = _spent(session, cells)
     session.add_all(_ledger_rows(release.id, request.body, cells, now))
     session.flush()

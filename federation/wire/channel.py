@@ -23,6 +23,7 @@ class MessageKind(StrEnum):
     ELIGIBILITY = "eligibility"
     KEYS = "keys"
     VALUES = "values"
+    RECALL = "recall"
     POLL = "poll"
     FAILED = "failed"
 

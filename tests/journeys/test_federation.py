@@ -22,6 +22,7 @@ from examples.four_nations.layout import HUB, NATIONS, POLLS, make_people, write
 from examples.four_nations.processes import Processes, free_addresses, port_of
 from examples.four_nations.relay import Carried, Forward, read, relay
 from federation.client import RunFailed, connect
+from federation.client.errors import Recalled
 from federation.client.request import Request
 from federation.release.keys import SigningKey
 from federation.wire.envelope import MESSAGE_TYPE
@@ -261,6 +262,27 @@ def test_a_hub_that_is_killed_takes_its_run_up_again_and_releases_once(wires: Wi
     assert wires.audit_is_whole(HUB, "kit")
     for node, nation in NATIONS.items():
         assert wires.audit_is_whole(node, nation.person)
+
+
+def test_a_recall_reaches_the_hub_from_nodes_that_are_called_and_from_one_that_polls(wires: Wires) -> None:
+    """The second is lost on its way: told again after a minute, the hub takes back that one too."""
+    asha = wires.sessions.enter_context(connect(wires.url(HUB), person="asha"))
+    for node, dataset in (("wales", "people_together"), (POLLS, "people")):
+        request = wires.request(by_sex(dataset, 2025)).wait(progress=False)
+        answer = request.fetch()
+        part = next(each for each in answer.statement["parts"] if each["node"] == node)
+        if node == POLLS:
+            wires.acts[HUB, "recall"] = lambda _, __: None
+        with connect(wires.url(node), person=NATIONS[node].person) as keeper:
+            keeper.recall(part["release"], reason="rows were there twice")
+        end = time.monotonic() + 120
+        while not (told := asha.recalls(answer.release)) and time.monotonic() < end:
+            time.sleep(0.2)
+        assert told[0]["reason"].startswith(f"{node} recalled what it had given for this ({part['release']})")
+        with pytest.raises(Recalled):
+            asha.release(answer.release)
+        assert wires.audit_is_whole(HUB, "kit")
+        assert wires.audit_is_whole(node, NATIONS[node].person)
 
 
 def test_a_node_that_polls_gives_its_answer_again_and_polls_again_when_it_is_back(wires: Wires) -> None:

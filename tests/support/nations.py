@@ -22,6 +22,7 @@ from joserfc.jwk import OKPKey
 
 from catalogue.models import Mode
 from connectors.protocol import CancelSignal
+from federation.audit.chain import events
 from federation.composition import build_node
 from federation.holders.asking import Asking
 from federation.holders.masked import MaskedHolder
@@ -29,8 +30,9 @@ from federation.holders.remote import PartsHolder, RemoteHolder
 from federation.holders.routing import Gatherer
 from federation.identity.principal import NodeRole, Principal
 from federation.runs.workers import Workers
-from federation.service import releases, requests, runs
+from federation.service import notices, releases, requests, runs
 from federation.service.node import Node
+from federation.service.notices import NoticeView
 from federation.service.questions import Ask, compile_question, question_of
 from federation.service.views import RequestView, RunView
 from federation.state.lifecycle import RunState
@@ -187,6 +189,15 @@ class Nations:
         assert isinstance(context, dict)
         return list(context["notes"])
 
+    def told(self, principal: Principal) -> list[NoticeView]:
+        """The notices of somebody at the hub."""
+        return notices.listing(self.hub, principal)
+
+    def acts(self, node: str, subject: str) -> list[tuple[str, str]]:
+        """Who did what to a thing at a node."""
+        with self.nodes[node].database.read() as session:
+            return [(each.actor, each.action) for each in events(session, subject=subject)]
+
     def truth(self) -> pa.Table:
         return people(ROWS)
 
@@ -226,6 +237,8 @@ def nations(
                 compile_question(node, question_of(node, PAT.body, Ask(WARM, "planning", PURPOSE), TODAY))
             if name != "hub":
                 stack.enter_context(Workers(node))
+                channel = SignedChannel(node.wire.correspondence, lambda _: found)
+                found.nodes[name] = replace(node, wire=replace(node.wire, channel=channel))
         hub = found.nodes["hub"]
         asking = Asking(found, hub.wire.peers)
         found.channel = SignedChannel(hub.wire.correspondence, lambda _: found)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +14,15 @@ import pyarrow.compute as pc
 import pytest
 
 from federation.identity.principal import Delegation
-from federation.service import decisions, releases, requests
+from federation.service import decisions, notices, recalls, releases, requests
 from federation.service.decisions import Ruling
+from federation.service.errors import ServiceError
 from federation.service.questions import Ask
+from federation.service.told_recalls import RecallMessage, RecallTeller, learn_of_recall
+from federation.service.views import RunView
+from federation.state import recalls as store
 from federation.state.lifecycle import RunState
+from federation.wire.channel import Declined, MessageKind, NodeUnavailable, Sender
 from federation.wire.tables import decode_table, encode_table
 from tests.support.nations import NATIONS, OLU, PAT, SAM, Nations, nations
 from tests.support.node import FILES, PURPOSE
@@ -215,6 +222,101 @@ def test_the_rest_is_shown_where_one_custodian_is_away(four: Nations) -> None:
     assert {row["posts__status"] for row in found} == {"[x]"}
     assert found[0]["people__status"] == found[0]["here__status"] == ""
     assert "vacancies is not available: board: it could not be reached" in four.notes(run)
+
+
+WRONG = "Wales had rows twice"
+
+
+def recalled_in_wales(four: Nations, run: RunView) -> str:
+    """The custodian in Wales takes back what went into an answer of the hub."""
+    parts = four.statement(run)["parts"]
+    assert isinstance(parts, list)
+    part: str = next(each["release"] for each in parts if each["node"] == "wales")
+    recalls.recall(four.nodes["wales"], OLU, part, WRONG)
+    return part
+
+
+def test_a_recall_reaches_the_hub_and_takes_back_what_rests_on_it(four: Nations) -> None:
+    """Parts that were added up, and parts of a joint count; what rests on nothing of Wales stands."""
+    notices.subscribe(four.hub, PAT, None)
+    summed = four.answer("SELECT sex, count(*) AS once FROM people GROUP BY sex")
+    joint = four.answer("SELECT sex, count(*) AS jointly FROM together GROUP BY sex")
+    other = four.answer("SELECT sex, count(*) AS other FROM people WHERE nation = 'S' GROUP BY sex")
+    wales = four.nodes["wales"]
+    for run in (summed, joint):
+        part = recalled_in_wales(four, run)
+        assert recalls.recalled(four.hub, run.release or "") is None
+        assert RecallTeller(wales).tell_next()
+        found = recalls.recalled(four.hub, run.release or "")
+        assert found is not None
+        assert found.reason == f"wales recalled what it had given for this ({part}): {WRONG}"
+        assert found.body == "office"
+        with pytest.raises(ServiceError, match=WRONG):
+            recalls.require_standing(four.hub, run.release or "")
+        assert any(each.about == run.release for each in four.told(PAT) if each.kind == "recalled")
+        assert four.acts("hub", run.release or "")[-1] == ("node wales", "release.recalled")
+        assert four.acts("hub", part) == [("node wales", "part.recalled")]
+    assert recalls.recalled(four.hub, other.release or "") is None
+    assert not RecallTeller(wales).tell_next()
+
+
+def test_a_recall_waits_for_a_hub_that_is_away_and_comes_but_once(four: Nations) -> None:
+    run = four.answer("SELECT age, count(*) AS n FROM people GROUP BY age")
+    wales, day = four.nodes["wales"], timedelta(days=1)
+    part = recalled_in_wales(four, run)
+    four.away.add("hub")
+    assert RecallTeller(wales).tell_next()
+    assert not RecallTeller(wales).tell_next(), "not due again yet"
+    assert recalls.recalled(four.hub, run.release or "") is None
+    four.away.clear()
+    four.tamper = lambda node, token: token[:-4] + "AAAA" if node == "hub" else token
+    later = replace(wales, clock=lambda: wales.clock() + day)
+    with wales.database.write() as session:
+        telling = store.claim_telling(session, later.clock())
+    assert telling is not None
+    body = RecallMessage.of(telling).model_dump(mode="json")
+
+    def tell() -> Mapping[str, Any]:
+        cancel, deadline = threading.Event(), time.monotonic() + 30
+        return wales.wire.channel.ask("hub", MessageKind.RECALL, body, deadline=deadline, cancel=cancel)
+
+    with pytest.raises(NodeUnavailable, match="relied on"):
+        tell()
+    assert recalls.recalled(four.hub, run.release or "") is not None, "the hub knows, its answer was lost"
+    four.tamper = lambda _, token: token
+    assert tell() == {}
+    assert [act for _, act in four.acts("hub", part)] == ["part.recalled"]
+    assert [act for _, act in four.acts("hub", run.release or "")].count("release.recalled") == 1
+
+
+def test_a_peer_recalls_what_it_gave_itself_and_says_what_a_recall_is(four: Nations) -> None:
+    run = four.answer("SELECT count(*) AS mine FROM people")
+    part = next(each["release"] for each in four.statement(run)["parts"] if each["node"] == "wales")  # type: ignore[attr-defined]
+    scotland = Sender("scotland", "msg_1", time.monotonic() + 30, threading.Event())
+    sound = {"release": part, "body": "office", "reason": "x", "recalled_at": "2026-01-01T00:00:00Z"}
+    learn_of_recall(four.hub, scotland, sound)
+    assert recalls.recalled(four.hub, run.release or "") is None
+    for change in (
+        {"release": "rel_x'"},
+        {"reason": " "},
+        {"recalled_at": "then"},
+        {"more": 1},
+        {"body": "A B"},
+    ):
+        with pytest.raises(Declined):
+            learn_of_recall(four.hub, scotland, sound | change)
+
+
+def test_what_was_recalled_while_the_hub_worked_on_it_is_not_released(four: Nations) -> None:
+    def recall(node: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
+        if node == "wales":
+            recalls.recall(four.nodes["wales"], OLU, body["release"], WRONG)
+            assert RecallTeller(four.nodes["wales"]).tell_next()
+        return body
+
+    four.lie = recall
+    run = four.answer("SELECT sex, count(*) AS too_late FROM people GROUP BY sex")
+    assert (run.state, run.error, run.release) == (RunState.VOID, "part_recalled", None)
 
 
 def test_an_answer_that_was_changed_on_its_way_is_no_answer(four: Nations) -> None:

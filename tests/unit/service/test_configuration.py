@@ -257,6 +257,7 @@ URL = "https://wales.example"
         ({"peers": {"wales": PEER, "cymru": PEER | {"exchange_key": "C" * 43}}}, "same signing_key"),
         ({"peers": {"wales": PEER, "cymru": PEER | {"signing_key": "C" * 43}}}, "same exchange_key"),
         ({"peers": {"n": PEER}}, "this node itself"),
+        ({"peers": {"wales": PEER | {"asks_for": ["office"]}}}, "told of recalls"),
         ({"poll": ["wales"]}, "must be among peers"),
         ({"peers": {"wales": PEER}, "poll": ["wales"]}, "with its url"),
     ],

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import base64
+import json
 import stat
 import subprocess
 import sys
@@ -56,6 +58,8 @@ UNRECORDED = {
     "claim": "makes an e-mail wait for its next attempt; what it tells of is recorded",
     "done": "an e-mail is not sent again; what it tells of is recorded",
     "tell": "puts a notice of what is recorded in the outbox, in the same transaction",
+    "claim_telling": "makes a recall wait for its next attempt; that it was recalled is recorded",
+    "told": "another node is not told again; what it was told is recorded",
     "see": "for polls, which ask for nothing; a message is recorded and then seen",
 }
 
@@ -74,12 +78,17 @@ def test_migrating_twice_changes_nothing(database: Database) -> None:
         assert requests.get_request(session, request_id).id == request_id
 
 
-def test_decisions_of_before_are_kept_and_stay_append_only(tmp_path: Path) -> None:
-    """SQLite makes their table anew for a capacity that it did not know: nothing of it is lost."""
+def test_what_was_there_before_is_kept_and_stays_append_only(tmp_path: Path) -> None:
+    """SQLite makes the table of decisions anew for a capacity that it did not know; what releases are made of is read
+    from their statements."""
+    said = json.dumps({"parts": [{"node": "wales", "release": "rel_w"}] * 2}).encode()
+    statement = f"e30.{base64.urlsafe_b64encode(said).rstrip(b'=').decode()}.e30"
     path = tmp_path / "old.sqlite"
     rows = {
         "requests": "'req_1','bob','gmca','skills','p','select 1','q','{}','[]','d','{}','approved',1,1,null,null,:at",
         "decisions": "1,'req_1','learners','dfe','approve','person','ann','custodian','r',null,'c',2,1,1,'d',null,:at",
+        "runs": "'run_1','req_1','bob','{}','done',100,1,null,null,0,null,:at,:at,null",
+        "releases": f"'rel_1','run_1','req_1','k','t','f','p','{statement}','{{}}',:at",
     }
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
@@ -101,9 +110,15 @@ def test_decisions_of_before_are_kept_and_stay_append_only(tmp_path: Path) -> No
             "c",
         )
         assert (kept.maximum_runs, kept.decided_at) == (2, NOW)
-    for statement in ("delete from decisions", "update decisions set role = 'reviewer'"):
+        assert session.execute(text("select * from release_parts")).all() == [("rel_1", "wales", "rel_w")]
+    for change in (
+        "delete from decisions",
+        "update decisions set role = 'reviewer'",
+        "delete from release_parts",
+        "update release_parts set part = 'rel_x'",
+    ):
         with pytest.raises(StateConflict), database.write() as session:
-            session.execute(text(statement))
+            session.execute(text(change))
     database.close()
 
 
