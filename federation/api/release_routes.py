@@ -123,5 +123,5 @@ def statement(node: NodeDep, principal: Caller, release: str) -> Response:
 
 @router.post("/verify", dependencies=[Depends(caller)])
 def verify(node: NodeDep, body: VerifyBody) -> VerificationView:
-    """Whether this node signed a statement. The same can be done offline with the node's keys."""
+    """Whether this node signed a statement for one of its releases. Its keys show offline who signed it."""
     return releases.verify(node, body.statement, body.table_digest)

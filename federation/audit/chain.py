@@ -34,6 +34,7 @@ class ChainFaultKind(StrEnum):
     UNLINKED = "event_unlinked"
     HEAD_DIFFERS = "head_differs"
     CHECKPOINT_DIFFERS = "checkpoint_differs"
+    CUT_OFF = "events_cut_off"
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,9 +47,9 @@ def verify_checkpoint(token: str, public_jwks: Mapping[str, Any]) -> Checkpoint:
     """The checkpoint that a node signed.
 
     Raises:
-        VerificationError: it is not a checkpoint signed by one of the keys.
+        VerificationError: it is not a checkpoint signed by one of the keys while that was in use.
     """
-    payload, _ = verify_jws(token, public_jwks, CHECKPOINT_TYPE)
+    payload, _ = verify_jws(token, public_jwks, CHECKPOINT_TYPE, ("time",))
     try:
         return Checkpoint.model_validate(payload)
     except ValidationError:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 
+from federation.audit.chain import ChainFault, ChainFaultKind, ChainLink, ChainReport, verify_events
+from federation.audit.events import AuditAction
 from federation.audit.records import AuditRecord
 from federation.client.digest import canonical_json
 
@@ -25,7 +27,8 @@ def line_of(record: AuditRecord) -> bytes:
 
 
 def read_lines(lines: Iterable[bytes]) -> Iterator[AuditRecord]:
-    """The events of an export, for ``federation.audit.chain.verify_events``.
+    """The events of an export, each line to the byte as it was written: one that says a thing twice, say, would be read
+    as one thing here and as another elsewhere.
 
     Raises:
         ExportUnreadable: a line is none.
@@ -37,6 +40,30 @@ def read_lines(lines: Iterable[bytes]) -> Iterator[AuditRecord]:
                 raise ExportUnreadable(number)
             if not all(isinstance(fields[name], str) for name in FIELDS[1:]):
                 raise ExportUnreadable(number)
+            if canonical_json(fields) != line.rstrip(b"\r\n"):
+                raise ExportUnreadable(number)
         except (ValueError, TypeError):
             raise ExportUnreadable(number) from None
         yield AuditRecord(**fields)
+
+
+def verify_export(lines: Iterable[bytes], checkpoint: ChainLink | None = None) -> ChainReport:
+    """Follow the events of an export. Its last one records the export itself: what ends otherwise was cut off.
+
+    Without a checkpoint it cannot be seen that it was cut off at an earlier export, or written anew as a whole.
+
+    Raises:
+        ExportUnreadable: a line is none of an export.
+    """
+    last: AuditRecord | None = None
+
+    def followed() -> Iterator[AuditRecord]:
+        nonlocal last
+        for record in read_lines(lines):
+            last = record
+            yield record
+
+    report = verify_events(followed(), checkpoint)
+    if report.whole and (last is None or last.action != AuditAction.AUDIT_EXPORTED):
+        return ChainReport(report.reached, ChainFault(ChainFaultKind.CUT_OFF, report.reached.sequence + 1))
+    return report

@@ -163,9 +163,8 @@ def audit_verify_export(
     as_json: Json = False,
 ) -> None:
     """Follow the events of an export, without the node. Exit code 1 if they are not whole."""
-    from federation.audit.chain import verify_events
     from federation.audit.checkpoint import verify_checkpoint
-    from federation.audit.export import ExportUnreadable, read_lines
+    from federation.audit.export import ExportUnreadable, verify_export
 
     if (checkpoint is None) != (keys is None):
         raise stop(
@@ -175,7 +174,7 @@ def audit_verify_export(
         link = None
         if checkpoint is not None and keys is not None:
             link = verify_checkpoint(_token(checkpoint), _jwks(keys)).link
-        report = verify_events(read_lines(_read(file).splitlines()), link)
+        report = verify_export(_read(file).splitlines(), link)
     except ExportUnreadable as error:
         raise stop(f"{file}: {error}.") from None
     except VerificationError as error:

@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
@@ -23,6 +24,8 @@ from federation.client.digest import DigestError, columns_of, schema_of, table_d
 
 ALGORITHM = "Ed25519"
 STATEMENT_TYPE = "federation-statement+jws"
+RELEASED_AT = ("when", "released_at")
+"""Where a statement has the time at which it was signed."""
 METADATA_KEY = b"federation.statement"
 """The key of the statement (JWS, ASCII) in the schema metadata of Arrow IPC and Parquet downloads."""
 
@@ -32,8 +35,10 @@ class VerificationFault(StrEnum):
 
     MALFORMED = "statement_malformed"
     UNKNOWN_KEY = "statement_key_unknown"
+    RETIRED_KEY = "statement_key_retired"
     BAD_SIGNATURE = "statement_signature_invalid"
     WRONG_TYPE = "statement_type_wrong"
+    NOT_ISSUED = "statement_not_issued"
     MISSING = "statement_missing"
     TABLE_DIFFERS = "table_differs_from_statement"
 
@@ -41,8 +46,10 @@ class VerificationFault(StrEnum):
 _MESSAGES = {
     VerificationFault.MALFORMED: "this is not a signed statement",
     VerificationFault.UNKNOWN_KEY: "the statement was signed with a key that is not among the node's public keys",
+    VerificationFault.RETIRED_KEY: "it says that it was signed after its key was retired: the node did not sign it",
     VerificationFault.BAD_SIGNATURE: "the signature does not fit the statement: one of them was changed",
     VerificationFault.WRONG_TYPE: "the signed object is not a provenance statement",
+    VerificationFault.NOT_ISSUED: "a key of the node signed the statement, but it is of no release of the node",
     VerificationFault.MISSING: "the table carries no provenance statement",
     VerificationFault.TABLE_DIFFERS: "the table is not the one that the statement is about",
 }
@@ -65,11 +72,18 @@ class VerifiedStatement:
     table_checked: bool
 
 
-def verify_jws(token: str, public_jwks: Mapping[str, Any], typ: str) -> tuple[dict[str, Any], str]:
-    """The payload and key id of a token of type ``typ`` signed by one of the keys.
+def verify_jws(
+    token: str, public_jwks: Mapping[str, Any], typ: str, signed_at: Sequence[str]
+) -> tuple[dict[str, Any], str]:
+    """The payload and key id of a token of type ``typ`` signed by one of the keys, while that was in use.
+
+    Args:
+        signed_at: the members of the payload that lead to the time of signing. It is held against ``retired_at`` of
+            the key; who has stolen the key of old can write an earlier one.
 
     Raises:
-        VerificationError: the token is malformed, of another type or not signed by one of the keys.
+        VerificationError: the token is malformed, of another type, not signed by one of the keys, or said to be signed
+            after its key was retired.
     """
     if not re.fullmatch(r"[\w-]+\.[\w-]+\.[\w-]+", token, re.ASCII):
         raise VerificationError(VerificationFault.MALFORMED)
@@ -92,7 +106,27 @@ def verify_jws(token: str, public_jwks: Mapping[str, Any], typ: str) -> tuple[di
         raise VerificationError(VerificationFault.MALFORMED) from None
     if not isinstance(payload, dict):
         raise VerificationError(VerificationFault.MALFORMED)
+    _require_in_use(payload, public_jwks, header["kid"], signed_at)
     return payload, header["kid"]
+
+
+def _require_in_use(
+    payload: Mapping[str, Any], public_jwks: Mapping[str, Any], kid: str, signed_at: Sequence[str]
+) -> None:
+    retired = [
+        key["retired_at"] for key in public_jwks["keys"] if key.get("kid") == kid and "retired_at" in key
+    ]
+    if not retired:
+        return
+    try:
+        said: Any = payload
+        for member in signed_at:
+            said = said[member]
+        late = datetime.fromisoformat(said) > min(map(datetime.fromisoformat, retired))
+    except (KeyError, TypeError, ValueError):  # a time without a zone is none either
+        raise VerificationError(VerificationFault.MALFORMED) from None
+    if late:
+        raise VerificationError(VerificationFault.RETIRED_KEY)
 
 
 def verify_statement(
@@ -108,7 +142,7 @@ def verify_statement(
     Raises:
         VerificationError: with the fault; nothing of the payload may be relied on then.
     """
-    payload, kid = verify_jws(token, public_jwks, STATEMENT_TYPE)
+    payload, kid = verify_jws(token, public_jwks, STATEMENT_TYPE, RELEASED_AT)
     if table is not None:
         signed = payload.get("table")
         try:

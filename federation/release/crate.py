@@ -1,9 +1,9 @@
 """A release as a Five Safes RO-Crate: the table, its signed statement, and who let it be released, in one archive.
 
-After RO-Crate 1.1 (https://w3id.org/ro/crate/1.1) and its profile Five Safes RO-Crate 0.4
-(https://w3id.org/5s-crate/0.4): the request is a project's, the run a CreateAction, each approval a sign-off and
-the disclosure rules a disclosure check. What is signed is the statement in it; the crate says the same for programs
-that know crates.
+After RO-Crate 1.1 (https://w3id.org/ro/crate/1.1) and its profiles Five Safes RO-Crate 0.4
+(https://w3id.org/5s-crate/0.4) and Process Run Crate 0.5 (https://w3id.org/ro/wfrun/process/0.5): the request is a
+project's, the run a CreateAction, each approval a sign-off and the disclosure rules a disclosure check. What is
+signed is the statement in it; the crate says the same for programs that know crates.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ METADATA = "ro-crate-metadata.json"
 CONTEXT = ["https://w3id.org/ro/crate/1.1/context", {"shp": "https://w3id.org/shp#"}]
 SPECIFICATION = "https://w3id.org/ro/crate/1.1"
 PROFILE = "https://w3id.org/5s-crate/0.4"
+RUN_PROFILE = "https://w3id.org/ro/wfrun/process/0.5"
+LICENCE = "#terms"
 _MADE = (1980, 1, 1, 0, 0, 0)
 """The time of every file in the archive: the same release is the same bytes."""
 
@@ -43,6 +45,13 @@ def to_crate(statement: Statement, files: Mapping[str, tuple[str, str]]) -> Enti
         },
         _root(statement, files),
         {"@id": PROFILE, "@type": "CreativeWork", "name": "Five Safes RO-Crate profile", "version": "0.4"},
+        {"@id": RUN_PROFILE, "@type": "CreativeWork", "name": "Process Run Crate", "version": "0.5"},
+        {
+            "@id": LICENCE,
+            "@type": "CreativeWork",
+            "name": authority.agreement.legal_gateway,
+            "description": f"The terms of the agreement {authority.agreement.title} {authority.agreement.version}",
+        },
         *(
             {"@id": name, "@type": "File", "encodingFormat": media, "name": what}
             for name, (media, what) in files.items()
@@ -63,7 +72,16 @@ def to_crate(statement: Statement, files: Mapping[str, tuple[str, str]]) -> Enti
         _disclosure_check(statement),
     )
     # One entity for each id (RO-Crate 1.1, 3): who decided on several datasets by one delegation has it once.
-    return {"@context": CONTEXT, "@graph": list({entity["@id"]: entity for entity in entities}.values())}
+    return {"@context": CONTEXT, "@graph": list({e["@id"]: _compacted(e) for e in entities}.values())}
+
+
+def _compacted(entity: Entity) -> Entity:
+    """Compacted as JSON-LD (RO-Crate 1.1, 2.2): the only value of a property stands alone, no value is left out."""
+    single = {
+        name: value[0] if isinstance(value, list) and len(value) == 1 else value
+        for name, value in entity.items()
+    }
+    return {name: value for name, value in single.items() if value != []}
 
 
 def archive(metadata: Entity, contents: Mapping[str, bytes]) -> bytes:
@@ -86,9 +104,10 @@ def _root(statement: Statement, files: Mapping[str, object]) -> Entity:
         "description": "; ".join(
             f"{about.title}, {about.reference_period}: {about.population}" for about in statement.about_whom
         ),
-        "conformsTo": {"@id": PROFILE},
+        "conformsTo": [{"@id": PROFILE}, {"@id": RUN_PROFILE}],
         "datePublished": statement.when.released_at.isoformat(),
-        "license": statement.authority.agreement.legal_gateway,
+        "license": {"@id": LICENCE},
+        "author": [_ref("body", body.id) for body in statement.who.custodians],
         "publisher": [_ref("body", body.id) for body in statement.who.publishers],
         "sourceOrganization": {"@id": "#project"},
         "mainEntity": {"@id": _query_id(statement)},
@@ -137,6 +156,7 @@ def _run(statement: Statement, files: Mapping[str, object]) -> Entity:
         "@id": f"#run-{statement.run}",
         "@type": "CreateAction",
         "name": statement.context.question,
+        "description": f"Run at {statement.who.node} for: {statement.context.purpose}",
         "instrument": {"@id": _query_id(statement)},
         "agent": {"@id": _person(statement.authority.requester)},
         "object": [{"@id": f"#parameter-{quote(name)}"} for name in statement.context.parameters],

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from federation.audit.chain import append
 from federation.audit.events import AuditAction, AuditEvent, Detail
-from federation.client.verify import STATEMENT_TYPE, VerificationError, verify_jws
+from federation.client.verify import VerificationError, VerificationFault, verify_statement
 from federation.identity.principal import Principal
 from federation.identity.recorded import for_whom
 from federation.release.crate import archive, to_crate
@@ -43,7 +43,7 @@ class About:
 
 @dataclass(frozen=True, slots=True)
 class VerificationView:
-    """Whether this node signed a statement, and what it says. ``table_matches`` is there if a digest was given."""
+    """Whether this node issued a statement, and what it says. ``table_matches`` is there if a digest was given."""
 
     valid: bool
     fault: str | None
@@ -139,16 +139,27 @@ def _json(document: Mapping[str, Any]) -> bytes:
 
 
 def verify(node: Node, statement: str, table_digest: str | None) -> VerificationView:
-    """Whether this node signed ``statement``, and whether it is about the table with this digest."""
+    """Whether this node signed ``statement`` for one of its releases, and whether it is about the table with this
+    digest. Who has stolen a key signs as the node does, but what is not among its releases it has not issued."""
     try:
-        payload, _ = verify_jws(statement, node.signing_key.public_jwks(), STATEMENT_TYPE)
+        payload = verify_statement(statement, node.signing_key.public_jwks()).payload
+        if not _issued(node, payload, statement):
+            raise VerificationError(VerificationFault.NOT_ISSUED)
     except VerificationError as error:
         return VerificationView(False, str(error.fault), str(error), None, None)
     matches = None if table_digest is None else payload["table"]["digest"] == table_digest
     message = "this node signed the statement"
     if matches is not None:
         message += " and it is about this table" if matches else ", but it is about another table"
-    return VerificationView(matches is not False, None, message, matches, payload)
+    return VerificationView(matches is not False, None, message, matches, dict(payload))
+
+
+def _issued(node: Node, payload: Mapping[str, Any], statement: str) -> bool:
+    try:
+        with node.database.read() as session:
+            return store.get_release(session, str(payload.get("release"))).statement == statement
+    except NotFound:
+        return False
 
 
 def _load(node: Node, release_id: str) -> ReleaseRecord:
@@ -158,7 +169,7 @@ def _load(node: Node, release_id: str) -> ReleaseRecord:
             request = get_request(session, release.request_id)
     except NotFound:
         raise ServiceError(ServiceCode.NOT_FOUND, "there is no such release") from None
-    payload, _ = verify_jws(release.statement, node.signing_key.public_jwks(), STATEMENT_TYPE)
+    payload = dict(verify_statement(release.statement, node.signing_key.public_jwks()).payload)
     return ReleaseRecord(
         release=release.id,
         request=request.id,

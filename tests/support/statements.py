@@ -11,6 +11,7 @@ from federation.release.statement import (
     Authority,
     Context,
     DecisionRef,
+    DelegationRef,
     Method,
     Organisation,
     Profile,
@@ -84,3 +85,17 @@ def statement(table: pa.Table = TABLE) -> Statement:
         ),
         table=TableRef.of(table),
     )
+
+
+DEED = DelegationRef(
+    delegation="eve_for_gmca", body="gmca", instrument="Deed of 1 March", until=date(2026, 12, 31)
+)
+MINUTE = DelegationRef(delegation="rex_for_dfe", body="dfe", instrument="Minute 4", until=date(2026, 6, 30))
+
+
+def by_delegation() -> Statement:
+    """Somebody asks for a body not their own, and a reviewer decides for one."""
+    said = statement()
+    decided = said.authority.decisions[0].model_copy(update={"role": "reviewer", "delegation": MINUTE})
+    authority = said.authority.model_copy(update={"delegation": DEED, "decisions": (decided,)})
+    return said.model_copy(update={"authority": authority})

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import io
+import json
 import re
 import threading
 from typing import Any
@@ -14,7 +16,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from federation.api.negotiation import MediaType
+from federation.client.digest import canonical_json
 from federation.client.verify import (
+    STATEMENT_TYPE,
     VerificationError,
     embedded_statement,
     table_of_csv,
@@ -152,6 +156,11 @@ def test_the_statement_stands_beside_and_is_verified(node: Running, released: st
         head, payload, signature = answer.text.split(".")
         forged = http.post("/v1/verify", json={"statement": f"{head}.{payload[:-4]}AAAA.{signature}"}).json()
         assert (forged["valid"], forged["statement"]) == (False, None)
+        said = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+        for change in ({"run": "run_0"}, {"release": "rel_0"}):
+            by_a_thief = node.node.signing_key.sign(canonical_json(said | change), STATEMENT_TYPE)
+            found = http.post("/v1/verify", json={"statement": by_a_thief}).json()
+            assert (found["valid"], found["fault"]) == (False, "statement_not_issued")
     assert '; rel="describedby"' in fetch(node, released, "*/*").headers["link"]
 
 

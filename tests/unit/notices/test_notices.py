@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 from pydantic import ValidationError
+from sqlalchemy import text
 
 from federation.audit.events import AuditAction
 from federation.notices.feed import ATOM
-from federation.notices.mail import SmtpMailer
 from federation.notices.sender import Sender
 from federation.notices.words import NoticeKind, sentence
 from federation.service.notices import remind
@@ -22,7 +26,7 @@ from federation.settings import SmtpSettings
 from federation.state import notices
 from federation.state.database import Database
 from federation.state.models import Contact
-from tests.support.mail import Mailbox, free_port, listening
+from tests.support.mail import Mailbox, free_port, listening, outbox
 from tests.support.node import CUSTODIAN_SQL, FILES, PURPOSE, STANDING_SQL, Running, running, write_node
 from tests.support.state import NOW, event
 
@@ -168,14 +172,6 @@ def test_people_are_reminded_once_before_something_ends(tmp_path: Path) -> None:
     assert granted.id not in {about for _, kind, about in told if kind == "expires"}
 
 
-def outbox(database: Database, mailbox: Mailbox, clock: Callable[[], datetime]) -> Sender:
-    settings = SmtpSettings.model_validate(
-        {"host": "127.0.0.1", "port": mailbox.port, "tls": "none", "sender": "node@example.org"}
-    )
-    mailer = SmtpMailer(settings, None, "node", "A node", "https://node.example.org")
-    return Sender(database, mailer, lambda: None, clock)
-
-
 def put(database: Database, count: int = 1) -> None:
     with database.write() as session:
         happening = event(AuditAction.CONTACT_CHANGED, "pat")
@@ -199,7 +195,7 @@ def test_what_is_told_commits_with_what_it_tells_of(database: Database) -> None:
 
 def test_a_server_that_is_away_or_busy_is_tried_again_and_a_refusal_is_not(database: Database) -> None:
     mailbox, now = Mailbox(free_port()), NOW
-    sender = outbox(database, mailbox, lambda: now)
+    sender = outbox(database, mailbox.port, lambda: now)
     put(database)
     assert sender.send_next()
     assert not sender.send_next(), "it is not due yet"
@@ -225,7 +221,7 @@ def test_a_server_that_is_away_or_busy_is_tried_again_and_a_refusal_is_not(datab
 def test_of_several_senders_each_e_mail_is_sent_by_one(database: Database) -> None:
     mailbox = Mailbox(free_port())
     put(database, 12)
-    senders = [outbox(database, mailbox, lambda: NOW) for _ in range(3)]
+    senders = [outbox(database, mailbox.port, lambda: NOW) for _ in range(3)]
 
     def work(sender: Sender) -> None:
         for _ in range(30):
@@ -249,6 +245,27 @@ def test_what_a_sender_that_died_had_claimed_is_due_again_later(database: Databa
         again = notices.claim(session, NOW + notices.FIRST_WAIT)
         assert again is not None
         assert (again.id, again.attempt) == (1, 2)
+
+
+def test_a_process_killed_between_the_servers_yes_and_its_own_record_sends_the_same_message_again(
+    database: Database, tmp_path: Path
+) -> None:
+    """SMTP knows no more than at least once. The database is held so that the record cannot be made meanwhile."""
+    mailbox, held = Mailbox(free_port()), ExitStack()
+    put(database)
+    mailbox.on_taken = lambda: held.enter_context(database.write()).execute(text("select 1"))  # type: ignore[assignment,func-returns-value]
+    mailbox.on_quit = lambda: process.kill()
+    arguments = [str(tmp_path / "state.sqlite"), str(mailbox.port)]
+    with listening(mailbox):
+        process = subprocess.Popen([sys.executable, "-m", "tests.support.mail", *arguments])
+        assert process.wait(60) == -signal.SIGKILL
+        held.close()
+        mailbox.on_taken = mailbox.on_quit = lambda: None
+        later = outbox(database, mailbox.port, lambda: NOW + notices.FIRST_WAIT)
+        assert later.send_next()
+        assert not later.send_next(), "it is recorded now"
+    first, again = (str(message["Message-ID"]) for message in mailbox.messages)
+    assert first == again == "<notice-1.node@example.org>"
 
 
 @pytest.mark.parametrize(

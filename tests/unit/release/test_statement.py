@@ -6,7 +6,6 @@ import base64
 import json
 import subprocess
 import sys
-from datetime import date
 from pathlib import Path
 
 import pyarrow as pa
@@ -30,8 +29,8 @@ from federation.client.verify import (
 )
 from federation.release.keys import SigningKey
 from federation.release.prov import to_prov
-from federation.release.statement import DecisionRef, DelegationRef, Statement, sign_statement
-from tests.support.statements import NOON, TABLE, statement
+from federation.release.statement import DecisionRef, Statement, sign_statement
+from tests.support.statements import DEED, NOON, TABLE, by_delegation, statement
 
 KEY = SigningKey.generate()
 REPOSITORY = Path(__file__).parents[3]
@@ -159,20 +158,6 @@ def test_prov_is_rdf_that_connects_release_run_data_and_decision() -> None:
     typed = set(graph.subjects(RDF.type))
     linked = {o for _, p, o in graph if isinstance(o, URIRef) and p != RDF.type}
     assert linked <= typed
-
-
-DEED = DelegationRef(
-    delegation="eve_for_gmca", body="gmca", instrument="Deed of 1 March", until=date(2026, 12, 31)
-)
-MINUTE = DelegationRef(delegation="rex_for_dfe", body="dfe", instrument="Minute 4", until=date(2026, 6, 30))
-
-
-def by_delegation() -> Statement:
-    """Somebody asks for a body not their own, and a reviewer decides for one."""
-    said = statement()
-    decided = said.authority.decisions[0].model_copy(update={"role": "reviewer", "delegation": MINUTE})
-    authority = said.authority.model_copy(update={"delegation": DEED, "decisions": (decided,)})
-    return said.model_copy(update={"authority": authority})
 
 
 def test_a_statement_names_the_delegations_that_it_rests_on_and_prov_qualifies_by_them() -> None:
