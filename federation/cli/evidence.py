@@ -54,7 +54,9 @@ def show_dry_run(found: Mapping[str, Any]) -> None:
         pairs: dict[str, object] = {
             "data": part["datasets"],
             "parameters": found["parameters"],
-            "cells": f"{part['cells']:,}: {part['published']:,} would be published, {part['withheld']:,} withheld",
+            "cells": f"{part['cells']:,}: {part['published']:,} would be published,"
+            + (f" {part['partly']:,} in part," if part["partly"] else "")
+            + f" {part['withheld']:,} withheld",
             "cells with nobody": f"{part['empty']:,}",
         }
         for contributors in (part["contributors"], part["second_units"]):
@@ -72,7 +74,7 @@ def _contributors(found: Mapping[str, Any]) -> dict[str, str]:
     unit = found["unit"]
     return {
         f"fewest {unit} in a cell": _number(found["fewest"]),
-        f"fewest {unit} in a published cell": _number(found["fewest_published"]),
+        f"fewest {unit} behind a published figure": _number(found["fewest_published"]),
         f"cells of fewer than {found['minimum']} {unit}": _number(found["small"]),
     }
 

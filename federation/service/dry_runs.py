@@ -59,7 +59,7 @@ NOT_YOURS = (
 
 @dataclass(frozen=True, slots=True)
 class FiredRule:
-    """A rule, and how many withheld cells it fires on; several can fire on one."""
+    """A rule, and of how many cells it withholds a figure; several can fire on one."""
 
     rule: str
     meaning: str
@@ -69,7 +69,7 @@ class FiredRule:
 @dataclass(frozen=True, slots=True)
 class ContributorsView:
     """True numbers of contributors to cells. ``fewest`` is of all cells that somebody is in, ``fewest_published`` of
-    those in which a figure would be published; ``small`` counts those with somebody, but fewer than ``minimum``."""
+    figures that would be published; ``small`` counts those with somebody, but fewer than ``minimum``."""
 
     unit: str
     minimum: int
@@ -80,12 +80,14 @@ class ContributorsView:
 
 @dataclass(frozen=True, slots=True)
 class PartView:
-    """What becomes of the cells of one cell query. A cell counts as withheld where any of its figures is."""
+    """What becomes of the cells of one cell query: all their figures published, some, or none. ``empty`` are those that
+    nobody is in."""
 
     datasets: list[str]
     snapshot: str
     cells: int
     published: int
+    partly: int
     withheld: int
     empty: int
     contributors: ContributorsView | None
@@ -288,7 +290,8 @@ def _part(node: Node, examined: Examined) -> PartView:
         datasets=sorted(plans.datasets_of(query, node.catalogue)),
         snapshot=examined.snapshot,
         cells=evidence.cells,
-        published=evidence.cells - evidence.withheld,
+        published=evidence.cells - evidence.partly - evidence.withheld,
+        partly=evidence.partly,
         withheld=evidence.withheld,
         empty=evidence.empty,
         contributors=_contributors(evidence.contributors, unit.plural),

@@ -40,11 +40,12 @@ class Contributing:
 
 @dataclass(frozen=True, slots=True)
 class CellEvidence:
-    """What becomes of the cells of a query. A cell is ``withheld`` where any of its figures is, ``empty`` where nobody
-    is in it. ``second_units`` is there where the profile has a minimum for them. ``rules`` counts withheld cells by
-    rule: several can fire on one."""
+    """What becomes of the cells of a query. A cell is ``withheld`` where all its figures are, published ``partly``
+    where some are, ``empty`` where nobody is in it. ``second_units`` is there where the profile has a minimum for them.
+    ``rules`` counts cells of which a figure is withheld by rule: several can fire on one."""
 
     cells: int
+    partly: int
     withheld: int
     empty: int
     contributors: Contributing | None
@@ -63,12 +64,14 @@ def evidence_of(at: Measured, judged: Mapping[str, Shown]) -> CellEvidence:
             for atom, hidden in zip(atoms, withheld, strict=True)
         )
     )
+    every = reduce(np.logical_and, withheld)
     counted = {rule: int(mask.sum()) for rule, mask in fired.items()}
     rule = at.rules.frequency
     second = rule.minimum_second_units if at.query.fragment.second_unit is not None else None
     return CellEvidence(
         cells=at.cells.grid.size,
-        withheld=int(reduce(np.logical_or, withheld).sum()),
+        partly=int((reduce(np.logical_or, withheld) & ~every).sum()),
+        withheld=int(every.sum()),
         empty=int(reduce(np.logical_and, [numbers == 0 for numbers in behind]).sum()),
         contributors=_contributing(rule.minimum_frequency, behind, withheld),
         second_units=None
@@ -80,7 +83,7 @@ def evidence_of(at: Measured, judged: Mapping[str, Shown]) -> CellEvidence:
 
 def evidence_withheld(query: CellQuery) -> CellEvidence:
     """The evidence of a query of which nothing is asked, since it rests on a figure that is withheld."""
-    return CellEvidence(query.size, query.size, 0, None, None, {Rule.HIDDEN_THRESHOLD: query.size})
+    return CellEvidence(query.size, 0, query.size, 0, None, None, {Rule.HIDDEN_THRESHOLD: query.size})
 
 
 def _withheld(shown: Shown) -> Mask:

@@ -26,6 +26,7 @@ def test_how_many_are_withheld_and_how_few_are_behind_them() -> None:
     rows = people(E1F=40, E2F=10, E3F=9)
     assert look(count_people([axis("area")]), rows, HIDING) == CellEvidence(
         cells=4,
+        partly=0,
         withheld=2,
         empty=1,
         contributors=Contributing(minimum=10, fewest=9, fewest_published=10, small=1),
@@ -73,13 +74,13 @@ def test_a_row_of_one_class_and_a_small_complement_are_told_apart() -> None:
     assert look(guarded, [*rows, *people(E3F=3)], HIDING).rules == {Rule.COMPLEMENT: 1}
 
 
-def test_a_cell_is_withheld_where_any_of_its_figures_is() -> None:
+def test_a_cell_can_be_published_in_part() -> None:
     """Forty earners of whom one has nearly all: the count could be shown, the sum not. No pay is in the evidence."""
     dominance = Dominance(dominance_n=1, dominance_k_percent=Decimal(50))
     profile = HIDING.model_copy(update={"dominance": dominance})
     rows = earners("E1", *[10] * 39, 987654) + earners("E2", *[500] * 44)
     evidence = look(pay_of_people([AREAS]), rows, profile)
-    assert (evidence.cells, evidence.withheld) == (2, 1)
+    assert (evidence.cells, evidence.partly, evidence.withheld) == (2, 1, 0)
     assert evidence.rules == {Rule.DOMINANCE: 1}
     assert evidence.contributors == Contributing(minimum=10, fewest=40, fewest_published=40, small=0)
     assert "987654" not in repr(evidence)
@@ -92,4 +93,4 @@ def test_a_percentile_needs_enough_on_both_sides() -> None:
 
 def test_what_rests_on_a_withheld_figure_was_not_looked_at() -> None:
     query = replace(count_people([axis("area")]), withheld=True)
-    assert evidence_withheld(query) == CellEvidence(4, 4, 0, None, None, {Rule.HIDDEN_THRESHOLD: 4})
+    assert evidence_withheld(query) == CellEvidence(4, 0, 4, 0, None, None, {Rule.HIDDEN_THRESHOLD: 4})
