@@ -259,6 +259,8 @@ def _assemble(
             present=partial(sandbox.run_presentation, limits=limits),
             lookups=lambda name: catalogue.codelists[name].table,
         ),
+        local=local,
+        dry_runs=threading.BoundedSemaphore(settings.limits.run_workers),
         joint=JointHolder(local, catalogue),
         holders=RoutingHolder(catalogue, local, RemoteHolder(asking), parted),
         files=files,

@@ -5,9 +5,11 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from federation.api import examples
-from federation.api.bodies import ApprovalBody, DecisionBody, RefusalBody
+from federation.api.bodies import ApprovalBody, DecisionBody, RefusalBody, RunBody
 from federation.api.dependencies import Caller, NodeDep, OnceDep
-from federation.service import decisions
+from federation.service import custody, decisions, dry_runs
+from federation.service.custody import EvidenceView
+from federation.service.dry_runs import DryRunView
 from federation.service.views import RequestView
 
 router = APIRouter(prefix="/v1/requests/{request}", tags=["decisions"])
@@ -19,6 +21,20 @@ REQUEST = examples.example(200, examples.REQUEST)
 def take_up(node: NodeDep, principal: Caller, request: str, once: OnceDep) -> RequestView:
     """A custodian begins to review; who asked sees it."""
     return decisions.take_up(node, principal, request, once)
+
+
+@router.get("/evidence")
+def evidence(node: NodeDep, principal: Caller, request: str) -> EvidenceView:
+    """What there is to decide by: earlier releases and decisions, and dry runs of what the caller decides on."""
+    return custody.evidence(node, principal, request)
+
+
+@router.post("/dry-run", status_code=201)
+def dry_run(
+    node: NodeDep, principal: Caller, request: str, once: OnceDep, body: RunBody | None = None
+) -> DryRunView:
+    """Look at what the data gives before deciding, for one's own datasets alone. Nothing is released."""
+    return dry_runs.start(node, principal, request, {} if body is None else body.parameters, once)
 
 
 @router.post("/approve", responses=REQUEST)

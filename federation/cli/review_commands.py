@@ -1,4 +1,4 @@
-"""Requests: decided on by custodians."""
+"""Requests: looked at and decided on by custodians."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ from typing import Annotated
 
 import typer
 
+from federation.cli import evidence, output
 from federation.cli.connection import Json, node_command
 from federation.cli.examples import examples
+from federation.cli.query_commands import Parameters, parameters_of
 from federation.cli.request_commands import Number, Reason, say_done
 from federation.client import Session
 
@@ -28,6 +30,35 @@ def register(app: typer.Typer) -> None:
     def take_up(node: Session, request: Number, as_json: Json = False) -> None:
         """Begin to review a request on your body's data."""
         say_done(node.take_up(request), "Taken up", as_json=as_json)
+
+    @node_command(
+        app,
+        "evidence",
+        examples("federation evidence req_0f3a", "earlier releases and decisions, and dry runs"),
+    )
+    def show_evidence(node: Session, request: Number, as_json: Json = False) -> None:
+        """Show what there is to decide by. No data is looked at."""
+        found = node.evidence(request)
+        if as_json:
+            output.print_json(found)
+        else:
+            evidence.show(found)
+
+    @node_command(
+        app,
+        "dry-run",
+        examples(
+            "federation dry-run req_0f3a", "how many cells are withheld, and how few people are behind them"
+        ),
+    )
+    def dry_run(node: Session, request: Number, param: Parameters = None, as_json: Json = False) -> None:
+        """Look at what the data gives before you decide, for your body's datasets. Nothing is released."""
+        with output.busy("looking at the data"):
+            found = node.dry_run(request, parameters_of(param))
+        if as_json:
+            output.print_json(found)
+        else:
+            evidence.show_dry_run(found)
 
     @node_command(
         app,

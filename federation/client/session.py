@@ -220,6 +220,19 @@ class Session:
         """Begin to review: who asked sees it."""
         return self._decide(request, "take-up", {})
 
+    def evidence(self, request: str) -> Mapping[str, Any]:
+        """What there is to decide by: earlier releases and decisions, and dry runs of your body's data."""
+        return self._transport.get(f"/v1/requests/{request}/evidence")
+
+    def dry_run(self, request: str, parameters: Mapping[str, Any] | None = None) -> Mapping[str, Any]:
+        """Look at what the data gives before deciding, for your body's datasets alone. Nothing is released.
+
+        Args:
+            parameters: a value from its domain for each parameter; one with a single value needs none.
+        """
+        path = f"/v1/requests/{request}/dry-run"
+        return self._transport.post(path, {"parameters": dict(parameters or {})}, key=uuid.uuid4().hex)
+
     def approve(
         self,
         request: str,

@@ -13,7 +13,17 @@ from connectors.protocol import CancelSignal, Connector
 from federation.holders.verification import Verification, VerificationRecord
 from policies.cells import ProtectedCells
 from policies.plan import CellQuery
-from policies.protect import NoiseKey, ProtectError, ProtectFault, protect, ptable_of, withhold
+from policies.protect import (
+    CellEvidence,
+    NoiseKey,
+    ProtectError,
+    ProtectFault,
+    evidence_withheld,
+    examine,
+    protect,
+    ptable_of,
+    withhold,
+)
 from policies.protect.joint import Share, share_of
 
 
@@ -48,18 +58,29 @@ class LocalHolder:
             ProtectError: the profile is missing or doesn't fit, or a number is too large.
         """
         profile = self.profile(query)
-        fragments = (query.fragment, *(guard.fragment for guard in query.guards))
         if query.withheld:
-            tables = dict.fromkeys(table for fragment in fragments for table in tables_of(fragment))
-            connector = self._connector(query.fragment.table.connector)
-            return withhold(query, profile, connector.snapshot(*tables))
-        raw, *guards = self._read(fragments, deadline, cancel)
+            return self._withheld(query, profile)
+        raw, *guards = self._read(_fragments(query), deadline, cancel)
         return protect(query, raw, guards, profile, self._noise, ptable_of(profile))
+
+    def examine(
+        self, query: CellQuery, *, deadline: float, cancel: CancelSignal
+    ) -> tuple[ProtectedCells, CellEvidence]:
+        """What ``answer`` gives, and what it rests on, for the custodian of the data alone. Raises as ``answer``."""
+        profile = self.profile(query)
+        if query.withheld:
+            return self._withheld(query, profile), evidence_withheld(query)
+        raw, *guards = self._read(_fragments(query), deadline, cancel)
+        return examine(query, raw, guards, profile, self._noise, ptable_of(profile))
 
     def share(self, query: CellQuery, *, deadline: float, cancel: CancelSignal) -> Share:
         """This node's part of a joint count. Raises as ``answer``, for a query that can't be counted jointly too."""
         (raw,) = self._read((query.fragment,), deadline, cancel)
         return share_of(query, raw, self.profile(query), self._noise)
+
+    def _withheld(self, query: CellQuery, profile: Profile) -> ProtectedCells:
+        tables = dict.fromkeys(table for fragment in _fragments(query) for table in tables_of(fragment))
+        return withhold(query, profile, self._connector(query.fragment.table.connector).snapshot(*tables))
 
     def _read(
         self, fragments: Sequence[Fragment], deadline: float, cancel: CancelSignal
@@ -87,3 +108,7 @@ class LocalHolder:
         if name not in self._connectors:
             raise SourceError(SourceFault.MISSING, f"no connector is called {name}")
         return self._connectors[name]
+
+
+def _fragments(query: CellQuery) -> tuple[Fragment, ...]:
+    return (query.fragment, *(guard.fragment for guard in query.guards))

@@ -104,20 +104,33 @@ class Answering:
             SourceError, ProtectError, PresentationError, HolderDeclined, HoldersUnavailable, RefusalError: nothing is
                 to be released.
         """
+        final, asked = self.gather(plan, recompile, bounds)
+        cells = asked[len(plan.stages) :]
+        gathered = [each.gathered for each in cells]
+        if all(each is not None and each.empty for each in gathered):
+            raise HoldersUnavailable([absent for each in gathered if each for absent in each.absent])
+        bounds.progress(80)
+        presented = self._present(final.presentation, cells, final.lookups)
+        bounds.progress(90)
+        return Answer(final, asked, presented)
+
+    def gather(
+        self,
+        plan: ClearedPlan,
+        recompile: Callable[[tuple[Decimal | None, ...]], ClearedPlan],
+        bounds: Bounds,
+    ) -> tuple[ClearedPlan, tuple[Answered, ...]]:
+        """The protected cells that ``answer`` presents, those of stages first, and the plan with their values bound.
+
+        Raises as ``answer``.
+        """
         asked: list[Answered] = []
         values = tuple(self._stage(stage, asked, bounds) for stage in plan.stages)
         final = recompile(values) if plan.stages else plan
         for done, query in enumerate(final.queries):
             bounds.progress(10 + 70 * done // len(final.queries))
             asked.append(self._cells(query, bounds))
-        gathered = [each.gathered for each in asked[len(plan.stages) :]]
-        if all(each is not None and each.empty for each in gathered):
-            raise HoldersUnavailable([absent for each in gathered if each for absent in each.absent])
-        bounds.progress(80)
-        cells = asked[len(plan.stages) :]
-        presented = self._present(final.presentation, cells, final.lookups)
-        bounds.progress(90)
-        return Answer(final, tuple(asked), presented)
+        return final, tuple(asked)
 
     def _stage(self, stage: Stage, asked: list[Answered], bounds: Bounds) -> Decimal | None:
         """The one protected number of a stage, None where it is hidden."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from catalogue.catalogue import Catalogue
+from catalogue.leaves import LeafSet
 from federation.client.digest import canonical_json
 from federation.release.files import ReleaseStore
 from federation.runs.answering import Answered
@@ -71,6 +72,19 @@ def _dimensions(query: CellQuery) -> list[str]:
 def _box(box: Box) -> dict[str, str]:
     """Per dimension the leaves, as a hexadecimal mask."""
     return {name: f"{leaves.mask:x}/{leaves.size}" for name, leaves in box.sets}
+
+
+def read_box(stored: Mapping[str, str]) -> Box:
+    """A box as the ledger keeps it.
+
+    >>> read_box({"sex": "1/3"})
+    Box(sets=(('sex', LeafSet(mask=1, size=3)),))
+    """
+    sets = {}
+    for name, text in stored.items():
+        mask, _, size = text.partition("/")
+        sets[name] = LeafSet(int(mask, 16), int(size))
+    return Box.of(sets)
 
 
 def _block(block: GridBlock) -> dict[str, list[str]]:

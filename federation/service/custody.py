@@ -7,9 +7,11 @@ from datetime import datetime
 
 from federation.identity.principal import Principal
 from federation.runs.ledger import partition_charge
-from federation.service import offers, plans, requests
+from federation.service import dry_runs, offers, plans, requests
+from federation.service.dry_runs import DryRunView
 from federation.service.errors import ServiceCode, ServiceError
 from federation.service.node import Node
+from federation.service.overlaps import Overlap, overlaps
 from federation.service.permissions import Act, permitted, require
 from federation.service.questions import compile_question, question_of
 from federation.service.request_views import request_view
@@ -24,17 +26,11 @@ from policies.plan import ClearedPlan
 from policies.refusals import RefusalError
 
 AT_A_TIME = 200
+COMPARED = 1000
+"""How many of the cell queries that were released last a question is held against."""
 EARLIER_RELEASES = 20
 SIMILAR_DECISIONS = 10
 DATASET_RELEASES = 200
-
-
-@dataclass(frozen=True, slots=True)
-class Overlap:
-    """An earlier release of the same people or organisations. ``shared`` are the dimensions that both questions use."""
-
-    released: Released
-    shared: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +61,8 @@ class SimilarDecision:
 
 @dataclass(frozen=True, slots=True)
 class EvidenceView:
-    """What is known of a request without asking any source: from its plan, the ledger and earlier decisions."""
+    """What there is to decide by: from the plan, the ledger and earlier decisions; and from dry runs, if there were any
+    of what the reader decides on. ``may_dry_run`` says whether the reader may do one now."""
 
     cells: int
     dimensions: list[str]
@@ -73,6 +70,8 @@ class EvidenceView:
     overlaps: list[Overlap]
     similar: list[SimilarDecision]
     record: dict[str, int]
+    dry_runs: list[DryRunView]
+    may_dry_run: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,16 +107,19 @@ def inbox(node: Node, principal: Principal) -> list[RequestView]:
 
 
 def evidence(node: Node, principal: Principal, request_id: str) -> EvidenceView:
-    """What there is to decide by. No source is asked: nothing here depends on one person's data.
+    """What there is to decide by. No source is asked: what is known of the data was kept when it was looked at.
 
     Raises:
         ServiceError: NOT_PERMITTED, NOT_FOUND.
     """
-    require(principal, Act.SEE_CUSTODY)
+    audits = permitted(principal, Act.SEE_ALL)
+    if not audits:
+        require(principal, Act.SEE_CUSTODY)
     view = requests.get(node, principal, request_id)
     with node.database.read() as session:
         request = store.get_request(session, request_id)
-        own = [name for name, quorum in request.quorums.items() if principal.body in quorum.bodies]
+        quorums = request.quorums.items()
+        own = [name for name, quorum in quorums if audits or principal.body in quorum.bodies]
         similar = [
             SimilarDecision(
                 request=other.id,
@@ -136,17 +138,22 @@ def evidence(node: Node, principal: Principal, request_id: str) -> EvidenceView:
             if other.id != request_id
         ]
         record = published.counts_of_requester(session, request.requester, principal.body)
+        looked = dry_runs.listing(session, principal, request)
     plan = _plan(node, view, request_id)
     if plan is None:
-        return EvidenceView(0, [], [], [], similar, record)
+        return EvidenceView(0, [], [], [], similar, record, looked, may_dry_run=False)
     used = plans.dimensions(plan, node.catalogue)
+    with node.database.read() as session:
+        possible = dry_runs.possible(node, session, principal, store.get_request(session, request_id), plan)
     return EvidenceView(
         cells=sum(query.size for query in plans.cell_queries(plan)),
         dimensions=sorted({name for names in used.values() for name in names}),
         partitions=[_partitions(node, name, _charge(plan, name)) for name in own],
-        overlaps=[overlap for name in own for overlap in _overlaps(node, name, used.get(name, set()))],
+        overlaps=[overlap for name in own for overlap in _overlaps(node, name, plan)],
         similar=similar[:SIMILAR_DECISIONS],
         record=record,
+        dry_runs=looked,
+        may_dry_run=possible,
     )
 
 
@@ -190,11 +197,9 @@ def _partitions(node: Node, dataset: str, charge: int) -> PartitionsView:
     )
 
 
-def _overlaps(node: Node, dataset: str, used: set[str]) -> list[Overlap]:
+def _overlaps(node: Node, dataset: str, plan: ClearedPlan) -> list[Overlap]:
     document = node.catalogue.datasets[dataset].document
+    queries = [query for query in plans.cell_queries(plan) if query.dataset == dataset]
     with node.database.read() as session:
-        earlier = published.of_population(
-            session, document.series, document.reference_period, EARLIER_RELEASES
-        )
-    overlaps = [Overlap(each, tuple(sorted(used & set(each.dimensions)))) for each in earlier]
-    return sorted(overlaps, key=lambda overlap: -len(overlap.shared))
+        earlier = published.of_population(session, document.series, document.reference_period, COMPARED)
+    return overlaps(queries, earlier)[:EARLIER_RELEASES]

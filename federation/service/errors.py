@@ -16,6 +16,7 @@ class ServiceCode(StrEnum):
     COMPILER_TIMEOUT = "compiler_timeout"
     CSRF_REFUSED = "csrf_refused"
     DECISION_NOT_ALLOWED = "decision_not_allowed"
+    DRY_RUN_FAILED = "dry_run_failed"
     IDEMPOTENCY_KEY_REUSED = "idempotency_key_reused"
     IDENTITY_UNAVAILABLE = "identity_provider_unavailable"
     INTERNAL_ERROR = "internal_error"

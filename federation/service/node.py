@@ -6,9 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from threading import BoundedSemaphore
 
 from catalogue.catalogue import Catalogue
 from federation.holders.joint import JointHolder
+from federation.holders.local import LocalHolder
 from federation.holders.routing import RoutingHolder
 from federation.identity.builtin import BuiltinIdentity
 from federation.identity.code_flow import CodeFlow
@@ -33,7 +35,8 @@ class Node:
     """``directory`` holds the configuration; ``clock`` gives the time with its zone; ``token_issuer`` is there with the
     built-in identity alone, ``login`` with a provider alone; ``sessions`` are those of the pages; ``wire`` is how it
     speaks with other nodes; ``mailer`` sends e-mail, where it does; ``render`` gives the SQL that a fragment's source
-    would be sent; ``close`` lets go of all, sources first and the lock last."""
+    would be sent; ``local`` answers from this node's own data, and ``dry_runs`` bounds how many look at it at a time
+    to decide; ``close`` lets go of all, sources first and the lock last."""
 
     directory: Path
     settings: Settings
@@ -41,6 +44,8 @@ class Node:
     database: Database
     compiler: CompilerPool
     answering: Answering
+    local: LocalHolder
+    dry_runs: BoundedSemaphore
     joint: JointHolder
     holders: RoutingHolder
     files: ReleaseStore

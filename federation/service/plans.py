@@ -22,7 +22,7 @@ def cell_queries(plan: ClearedPlan) -> Iterator[CellQuery]:
 
 def custodians(plan: ClearedPlan, catalogue: Catalogue) -> dict[str, str]:
     """The custodian body of every dataset that a plan reads, through joins and memberships too."""
-    names = {name for query in cell_queries(plan) for name in _datasets(query, catalogue)}
+    names = {name for query in cell_queries(plan) for name in datasets_of(query, catalogue)}
     return {name: catalogue.datasets[name].document.custodian for name in sorted(names)}
 
 
@@ -55,13 +55,13 @@ def dimensions(plan: ClearedPlan, catalogue: Catalogue) -> dict[str, set[str]]:
         used.update(query.where.dimensions)
         used.update(axis.dimension for block in query.blocks for axis in block.axes)
         used.update(name for atom in query.atoms for name in atom.where.dimensions)
-        for name in _datasets(query, catalogue) - {query.dataset}:
+        for name in datasets_of(query, catalogue) - {query.dataset}:
             found.setdefault(name, set()).add(JOINED)
     return found
 
 
-def _datasets(query: CellQuery, catalogue: Catalogue) -> set[str]:
-    """Lookup tables of code lists are open and nobody's to decide on."""
+def datasets_of(query: CellQuery, catalogue: Catalogue) -> set[str]:
+    """The datasets that a cell query reads. Lookup tables of code lists are open and nobody's to decide on."""
     fragments = (query.fragment, *(guard.fragment for guard in query.guards))
     read = {table.dataset for fragment in fragments for table in tables_of(fragment)}
     return {query.dataset} | (read & set(catalogue.datasets))

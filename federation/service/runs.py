@@ -51,7 +51,7 @@ def start(
         released = releases.count_releases(session, request_id)
     if request.body != principal.body:
         raise ServiceError(ServiceCode.NOT_PERMITTED, "only the body that asked runs a request")
-    parameters = _bound(ask_of(request).domains, values)
+    parameters = bound_values(ask_of(request).domains, values)
     now = node.clock()
     use = use_of(node.catalogue, request, decisions, _digest_now(node, request), released, now)
     if use.state is RequestState.SUPERSEDED and request.state is not RequestState.SUPERSEDED:
@@ -126,7 +126,8 @@ def _digest_now(node: Node, request: Request) -> str:
         return ""
 
 
-def _bound(domains: Mapping[str, Sequence[Value]], values: Mapping[str, Value]) -> dict[str, Value]:
+def bound_values(domains: Mapping[str, Sequence[Value]], values: Mapping[str, Value]) -> dict[str, Value]:
+    """A value for each parameter. Raises ServiceError INVALID_REQUEST for one that is missing or outside its domain."""
     given = {**single_values(domains), **values}
     faults = [
         Fault("parameter_invalid", f"there is no parameter ${name}", pointer=f"/parameters/{name}")

@@ -349,6 +349,27 @@ class LedgerEntry(Base):
     created_at: Mapped[datetime]
 
 
+class DryRun(Base):
+    """What somebody who decides saw of a request's plan on the data, before deciding. Append-only.
+
+    ``parts`` has the evidence of each cell query that was looked at, with its datasets and snapshot; ``passed_over``
+    counts those that were not, since others decide on them. It is no release, and nothing of it is the requester's.
+    """
+
+    __tablename__ = "dry_runs"
+
+    id: Mapped[int] = mapped_column(BigInt, primary_key=True)
+    request_id: Mapped[str] = mapped_column(ForeignKey("requests.id"), index=True)
+    version: Mapped[int]
+    plan_digest: Mapped[str] = mapped_column(Digest)
+    parameters: Mapped[dict[str, Any]]
+    parts: Mapped[list[Any]]
+    passed_over: Mapped[int]
+    made_by: Mapped[str] = mapped_column(Subject)
+    body: Mapped[str] = mapped_column(Name)
+    made_at: Mapped[datetime]
+
+
 class JointRoster(Base):
     """The nodes with which this one counts jointly what a snapshot holds: once and for all. Append-only."""
 

@@ -43,8 +43,10 @@ class Registered:
     last: datetime
 
 
-def of_population(session: Session, series: str, reference_period: str, limit: int) -> list[Released]:
-    """What was released of one series and reference period, to anyone, the newest first."""
+def of_population(
+    session: Session, series: str, reference_period: str, limit: int
+) -> list[tuple[LedgerEntry, Released]]:
+    """What was released of one series and reference period, to anyone, the newest first, with what was asked."""
     return _released(
         session, limit, LedgerEntry.series == series, LedgerEntry.reference_period == reference_period
     )
@@ -52,10 +54,12 @@ def of_population(session: Session, series: str, reference_period: str, limit: i
 
 def of_dataset(session: Session, dataset: str, limit: int) -> list[Released]:
     """What was released of one dataset, to anyone, the newest first."""
-    return _released(session, limit, LedgerEntry.dataset == dataset)
+    return [released for _, released in _released(session, limit, LedgerEntry.dataset == dataset)]
 
 
-def _released(session: Session, limit: int, *conditions: ColumnElement[bool]) -> list[Released]:
+def _released(
+    session: Session, limit: int, *conditions: ColumnElement[bool]
+) -> list[tuple[LedgerEntry, Released]]:
     query = (
         select(LedgerEntry, Release.request_id, Request.question)
         .join(Release, LedgerEntry.release_id == Release.id)
@@ -65,15 +69,18 @@ def _released(session: Session, limit: int, *conditions: ColumnElement[bool]) ->
         .limit(limit)
     )
     return [
-        Released(
-            release=entry.release_id,
-            request=request,
-            recipient=entry.recipient,
-            question=question,
-            series=entry.series,
-            reference_period=entry.reference_period,
-            dimensions=tuple(sorted({*entry.dimensions, *entry.box})),
-            created_at=entry.created_at,
+        (
+            entry,
+            Released(
+                release=entry.release_id,
+                request=request,
+                recipient=entry.recipient,
+                question=question,
+                series=entry.series,
+                reference_period=entry.reference_period,
+                dimensions=tuple(sorted({*entry.dimensions, *entry.box})),
+                created_at=entry.created_at,
+            ),
         )
         for entry, request, question in session.execute(query)
     ]

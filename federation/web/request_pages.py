@@ -10,7 +10,7 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
 from federation.api.dependencies import NodeDep
-from federation.service import comments, custody, decisions, offers, requests, runs
+from federation.service import comments, custody, decisions, dry_runs, offers, requests, runs
 from federation.service.errors import ServiceCode, ServiceError
 from federation.service.node import Node
 from federation.service.permissions import Act, permitted
@@ -20,6 +20,7 @@ from federation.web.deciding import ACTS, Decided, Said, decided
 from federation.web.difference import sides
 from federation.web.history import history_of
 from federation.web.rendering import dataset_title, page, title_of
+from federation.web.run_pages import values_of
 from federation.web.visitor import Fault, Fields, OnceDep, Reader, Sender, first, text_of
 from federation.web.words import REFUSALS
 
@@ -72,6 +73,14 @@ def take_up(node: NodeDep, principal: Sender, once: OnceDep, request_id: str) ->
     """A custodian begins to review."""
     decisions.take_up(node, principal, request_id, once)
     return _done(request_id, Action.TAKE_UP)
+
+
+@router.post("/requests/{request_id}/dry-run")
+def dry_run(node: NodeDep, principal: Sender, form: Fields, once: OnceDep, request_id: str) -> Response:
+    """Whoever decides looks at what the data gives."""
+    values = values_of(form, requests.get(node, principal, request_id).parameters)
+    dry_runs.start(node, principal, request_id, values, once)
+    return RedirectResponse(f"/requests/{request_id}#dry-run", 303)
 
 
 @router.post("/requests/{request_id}/submission")

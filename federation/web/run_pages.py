@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping, Sequence
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
@@ -10,10 +11,11 @@ from fastapi.responses import RedirectResponse
 
 from federation.api.dependencies import NodeDep
 from federation.service import requests, runs
+from federation.service.questions import Value
 from federation.state.lifecycle import RunState
 from federation.web.ask_pages import domain_of
 from federation.web.rendering import page
-from federation.web.visitor import Fields, OnceDep, Reader, Sender, first
+from federation.web.visitor import Fields, Form, OnceDep, Reader, Sender, first
 
 router = APIRouter()
 GOING = frozenset({RunState.QUEUED, RunState.RUNNING})
@@ -26,7 +28,13 @@ REFRESH_SECONDS = 5
 @router.post("/requests/{request_id}/runs")
 def start(node: NodeDep, principal: Sender, form: Fields, once: OnceDep, request_id: str) -> Response:
     """Start a run, with a value for each parameter that may have several."""
-    domains = requests.get(node, principal, request_id).parameters
+    values = values_of(form, requests.get(node, principal, request_id).parameters)
+    view = runs.start(node, principal, request_id, values, once)
+    return RedirectResponse(f"/runs/{view.run}", 303)
+
+
+def values_of(form: Form, domains: Mapping[str, Sequence[Value]]) -> dict[str, Value]:
+    """The value that a form gives for each parameter."""
     values = {}
     for name, allowed in domains.items():
         given = first(form, f"value-{name}")
@@ -34,8 +42,7 @@ def start(node: NodeDep, principal: Sender, form: Fields, once: OnceDep, request
             # The form has the value as text; the domain says which of its values that is.
             fitting = [value for value in allowed if str(value) == given]
             values[name] = fitting[0] if fitting else domain_of(given)[0]
-    view = runs.start(node, principal, request_id, values, once)
-    return RedirectResponse(f"/runs/{view.run}", 303)
+    return values
 
 
 @router.get("/runs/{run_id}")

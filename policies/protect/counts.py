@@ -18,6 +18,7 @@ from policies.methods.rounding import FixedPoint, round_to_step
 from policies.plan import CellQuery
 from policies.protect.dense import DenseCells
 from policies.protect.errors import ProtectError, ProtectFault
+from policies.protect.fired import Fired, Rule, anywhere
 from policies.protect.primary import dominated, too_variable
 from policies.protect.rules import Rules
 
@@ -41,24 +42,29 @@ class Measured:
 @dataclass(frozen=True)
 class Contributors:
     """The contributors of a statistic. ``n`` is their perturbed number, on which every threshold is judged, with
-    perturbed second units beside it; ``below`` the cells with too few, ``one_class`` those in a row of one category."""
+    perturbed second units beside it; ``fired`` the cells with too few of either, and those in a row of one category."""
 
     n: Integers
-    below: Mask
-    one_class: Mask
+    fired: Fired
+
+    @property
+    def one_class(self) -> Mask:
+        return self.fired[Rule.CLASS_DISCLOSURE]
 
     @property
     def withheld(self) -> Mask:
-        return self.below | self.one_class
+        return anywhere(self.fired)
 
 
 @dataclass(frozen=True)
 class Counted:
-    """A count for every cell: ``values`` as they would be shown, ``status`` what becomes of each."""
+    """A count for every cell: ``values`` as they would be shown, ``status`` what becomes of each, and by which rules
+    (impossible cells are published whatever fires)."""
 
     values: Integers
     status: Statuses
     contributors: Contributors
+    fired: Fired
 
     @property
     def hidden(self) -> Mask:
@@ -77,7 +83,10 @@ def contributors(at: Measured, statistic: str, structural: Mask) -> Contributors
         u = at.rules.uniform(at.rules.counts, "second units", at.cells.integers(f"{statistic}_key"))
         second = second + at.rules.counts.noise(second, u)
     below = below_minimum(n, rule, second=second, structural=structural)
-    return Contributors(n, below, _one_class(at, n, below))
+    fired = {Rule.MINIMUM_FREQUENCY: below & (n < rule.minimum_frequency)}
+    if second is not None and rule.minimum_second_units is not None:
+        fired[Rule.SECOND_UNITS] = below & (second < rule.minimum_second_units)
+    return Contributors(n, fired | {Rule.CLASS_DISCLOSURE: _one_class(at, n, below)})
 
 
 def units(rules: Rules, true: Integers, key: Integers) -> Integers:
@@ -109,31 +118,27 @@ def count(at: Measured, statistic: Tally | Magnitude, structural: Mask, *, weigh
     one; the published rule alone decides it, before any that depends on more. Impossible cells are 0.
     """
     who = contributors(at, statistic.id, structural)
+    estimate, fired = who.n, dict(who.fired)
     if isinstance(statistic, Magnitude):
-        estimate, withheld = (
-            _rows(at, statistic, who.n),
-            who.withheld | (dominated(at.rules, at.cells, statistic) & (who.n > 0)),
-        )
-    else:
-        estimate, withheld = who.n, who.withheld
+        estimate = _rows(at, statistic, who.n)
+        fired[Rule.DOMINANCE] = dominated(at.rules, at.cells, statistic) & (who.n > 0)
     status = np.zeros(who.n.shape, dtype=np.int8)
     if weighted:
         weight = at.cells.floats(f"{statistic.id}_w")
         true = at.cells.integers(f"{statistic.id}_{'sum' if isinstance(statistic, Magnitude) else 'n'}")
         estimate = whole(protect_weighted(estimate, true, weight, WHOLE), statistic.id)
         cv = cv_of_total(weight, at.cells.floats(f"{statistic.id}_w2"))
-        doubtful, too_wide = too_variable(at.rules, cv, who.n > 0)
+        doubtful, fired[Rule.VARIATION] = too_variable(at.rules, cv, who.n > 0)
         status[doubtful] = Status.UNRELIABLE
-        withheld |= too_wide
     values = at.rules.rounded(estimate)
     if not at.rules.publishes_zeros:
         # Zero people are withheld, so a few that round to zero must not be told from them.
-        withheld |= values == 0
-    status[withheld] = Status.CONFIDENTIAL
+        fired[Rule.ZERO] = values == 0
+    status[anywhere(fired)] = Status.CONFIDENTIAL
     if at.rules.profile.rounding.zero_below is not None and not at.rules.publishes_zeros:
         status[(who.n == 0) & ~who.one_class] = Status.LOW
     status[structural] = Status.PUBLISHED
-    return Counted(np.where(structural, 0, values), status, who)
+    return Counted(np.where(structural, 0, values), status, who, fired)
 
 
 def _rows(at: Measured, statistic: Magnitude, n: Integers) -> Integers:

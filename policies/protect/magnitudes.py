@@ -20,6 +20,7 @@ from policies.methods.rounding import FixedPoint, round_to_step
 from policies.plan import Atom, AtomKind
 from policies.protect.counts import Contributors, Counted, Measured, contributors, count
 from policies.protect.errors import ProtectError, ProtectFault
+from policies.protect.fired import Fired, Rule, anywhere, together
 from policies.protect.primary import dominated, too_variable
 
 Integers = npt.NDArray[np.int64]
@@ -30,7 +31,8 @@ Statuses = npt.NDArray[np.int8]
 
 @dataclass(frozen=True)
 class Shown:
-    """One atom for every cell: digits without the point (``scale`` of them after it), and what becomes of each.
+    """One atom for every cell: digits without the point (``scale`` of them after it), what becomes of each, and by
+    which rules.
 
     ``occupied`` marks cells that are not empty as far as the perturbed counts say: what binds small complements
     must not tell an empty cell from one that looks empty.
@@ -40,6 +42,7 @@ class Shown:
     scale: int
     status: Statuses
     occupied: Mask
+    fired: Fired
 
 
 def magnitude(
@@ -48,19 +51,19 @@ def magnitude(
     """SUM, MEAN, VARIANCE or STDDEV of a measure over the cells of the grid."""
     counted = count(at, counting, structural, weighted=atom.weighted)
     who = contributors(at, statistic.id, structural)
-    withheld = who.withheld | counted.hidden
-    withheld |= dominated(at.rules, at.cells, statistic, weighted=atom.weighted) & (who.n > 0)
+    dominant = dominated(at.rules, at.cells, statistic, weighted=atom.weighted) & (who.n > 0)
+    fired = {**who.fired, Rule.DOMINANCE: dominant}
     doubtful = counted.status == Status.UNRELIABLE
     if atom.weighted:
         unreliable, too_wide = too_variable(at.rules, _cv_percent(at, statistic), who.n > 0)
-        doubtful, withheld = doubtful | unreliable, withheld | too_wide
+        doubtful, fired[Rule.VARIATION] = doubtful | unreliable, too_wide
     if atom.kind in (AtomKind.VARIANCE, AtomKind.STDDEV):
         numbers, least = _spread(at, atom, statistic, counting, who), 2
     else:
         mean = _mean(at, atom, statistic, counting, who)
         numbers, least = _sum(at, atom, statistic, mean, counted) if atom.kind is AtomKind.SUM else mean, 1
     enough = counted.values >= least
-    shown = show(numbers, atom, counted, withheld=withheld, doubtful=doubtful, enough=enough)
+    shown = show(numbers, atom, counted, fired=fired, doubtful=doubtful, enough=enough)
     if atom.kind is AtomKind.SUM:
         # The total over nobody is 0, not unknown: a total put together from several cells must not be lost by it.
         nobody = shown.status == Status.NOT_APPLICABLE
@@ -69,17 +72,18 @@ def magnitude(
 
 
 def show(
-    numbers: FixedPoint, atom: Atom, counted: Counted, *, withheld: Mask, doubtful: Mask, enough: Mask
+    numbers: FixedPoint, atom: Atom, counted: Counted, *, fired: Fired, doubtful: Mask, enough: Mask
 ) -> Shown:
-    """A number with its status, derived from the count's.
+    """A number with its status, derived from the count's and from what ``fired`` beside it.
 
     Where the count that is shown leaves nothing to compute from (no values; one for a variance), the number is not
     applicable: that follows from what is shown. What can't be computed though the count is shown is confidential.
     """
     status = np.where(doubtful, Status.UNRELIABLE, Status.PUBLISHED).astype(np.int8)
-    status[withheld | numbers.overflow] = Status.CONFIDENTIAL
+    status[anywhere(fired) | counted.hidden | numbers.overflow] = Status.CONFIDENTIAL
     status[~enough & ~counted.hidden] = Status.NOT_APPLICABLE
-    return Shown(rescaled(numbers, atom), atom.decimals, status, counted.contributors.n > 0)
+    occupied = counted.contributors.n > 0
+    return Shown(rescaled(numbers, atom), atom.decimals, status, occupied, together(counted.fired, fired))
 
 
 def _mean(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +17,8 @@ from policies.plan import Atom, AtomKind, CellQuery
 from policies.protect.counts import Measured, count
 from policies.protect.dense import DenseCells, decimals
 from policies.protect.errors import ProtectError, ProtectFault
+from policies.protect.evidence import CellEvidence, evidence_of
+from policies.protect.fired import Rule, together
 from policies.protect.grid import Grid, check_grid, key_columns, structural
 from policies.protect.guards import small_complements
 from policies.protect.magnitudes import Shown, magnitude
@@ -45,22 +48,57 @@ def protect(
     All withholding that depends on data has the one status CONFIDENTIAL. The same people and measure give the same
     digits in whatever block, row order or query: noise depends on nothing else. Raises ProtectError.
     """
+    at = _measured(query, raw, profile, noise, ptable)
+    return _cells(at, _judged(at, guards), raw.snapshot)
+
+
+def examine(
+    query: CellQuery,
+    raw: RawCells,
+    guards: Sequence[RawCells],
+    profile: Profile,
+    noise: NoiseKey,
+    ptable: PTable | None,
+) -> tuple[ProtectedCells, CellEvidence]:
+    """What ``protect`` gives, and what it rests on: true numbers of contributors, for the custodian alone."""
+    at = _measured(query, raw, profile, noise, ptable)
+    shown = _judged(at, guards)
+    return _cells(at, shown, raw.snapshot), evidence_of(at, shown)
+
+
+def _measured(
+    query: CellQuery, raw: RawCells, profile: Profile, noise: NoiseKey, ptable: PTable | None
+) -> Measured:
+    return Measured(query, DenseCells(check_grid(query), raw), Rules.of(profile, noise, ptable))
+
+
+def _judged(at: Measured, guards: Sequence[RawCells]) -> dict[str, Shown]:
+    """What becomes of each atom, by its column: the rules first, then the guards of ad-hoc sets."""
+    query, grid = at.query, at.cells.grid
     if len(guards) != len(query.guards):
         raise ProtectError(ProtectFault.PLAN, "each guard needs its raw cells")
-    grid = check_grid(query)
-    at = Measured(query, DenseCells(grid, raw), Rules.of(profile, noise, ptable))
     small: dict[str, Mask] = {}
     for guard, cells in zip(query.guards, guards, strict=True):
         for column, mask in small_complements(at, guard, cells).items():
             small[column] = small[column] | mask if column in small else mask
-    found: dict[str, Protected] = {}
+    found: dict[str, Shown] = {}
     for atom in query.atoms:
         shown = _shown(at, atom, structural(query, atom, grid))
         if atom.column in small:
-            shown.status[small[atom.column] & shown.occupied] = Status.CONFIDENTIAL
+            bound = small[atom.column] & shown.occupied
+            shown.status[bound] = Status.CONFIDENTIAL
+            shown = replace(shown, fired=together(shown.fired, {Rule.COMPLEMENT: bound}))
+        found[atom.column] = shown
+    return found
+
+
+def _cells(at: Measured, judged: Mapping[str, Shown], snapshot: str) -> ProtectedCells:
+    found: dict[str, Protected] = {}
+    for atom in at.query.atoms:
+        shown = judged[atom.column]
         hidden = shown.status >= Status.LOW
         found[atom.column] = _column(atom, shown, hidden), shown.status, ~hidden & (shown.digits != 0)
-    return cells_of(query, grid, found, profile, raw.snapshot)
+    return cells_of(at.query, at.cells.grid, found, at.rules.profile, snapshot)
 
 
 def withhold(query: CellQuery, profile: Profile, snapshot: str) -> ProtectedCells:
@@ -105,7 +143,8 @@ def _shown(at: Measured, atom: Atom, impossible: Mask) -> Shown:
         if isinstance(statistic, Histogram):
             raise ProtectError(ProtectFault.PLAN, f"{atom.column} counts a histogram")
         counted = count(at, statistic, impossible, weighted=atom.weighted)
-        return Shown(counted.values, 0, counted.status, counted.contributors.n > 0)
+        occupied = counted.contributors.n > 0
+        return Shown(counted.values, 0, counted.status, occupied, counted.fired)
     counting = _statistic(at.query, atom.count, atom)
     if isinstance(counting, Tally | Magnitude):
         if atom.kind is AtomKind.QUANTILE and isinstance(statistic, Histogram):

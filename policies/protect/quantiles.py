@@ -16,6 +16,7 @@ from policies.plan import Atom
 from policies.protect.counts import Measured, count
 from policies.protect.dense import as_floats, contiguous, fixed_point
 from policies.protect.errors import ProtectError, ProtectFault
+from policies.protect.fired import Rule
 from policies.protect.magnitudes import Shown, show
 
 Integers = npt.NDArray[np.int64]
@@ -36,16 +37,16 @@ def quantile(
     if atom.quantile is None:
         raise ProtectError(ProtectFault.PLAN, f"{atom.column} names no quantile")
     counted = count(at, counting, structural, weighted=atom.weighted)
-    withheld = counted.hidden
+    sides = np.zeros(counted.hidden.shape, dtype=np.bool_)
     if not at.rules.publishes_every_count:
         minimum = at.rules.frequency.minimum_frequency
-        withheld = withheld | quantile_withheld(counted.contributors.n, atom.quantile, minimum)
+        sides = quantile_withheld(counted.contributors.n, atom.quantile, minimum)
     key = at.cells.integers(f"{counting.id}_key")
     u = at.rules.uniform(
         at.rules.magnitudes, f"quantile/{statistic.measure.name}", key, quantile_index(atom.quantile)
     )
     points = np.zeros(at.cells.grid.size, dtype=np.int64)
-    for cells, bins, weights in _histograms(at, statistic, ~withheld, weighted=atom.weighted):
+    for cells, bins, weights in _histograms(at, statistic, ~(counted.hidden | sides), weighted=atom.weighted):
         points[cells] = protected_quantile(
             bins, atom.quantile, u[cells], at.rules.magnitudes, weights=weights
         )
@@ -53,7 +54,7 @@ def quantile(
         _on_grid(at, atom, statistic, points),
         atom,
         counted,
-        withheld=withheld,
+        fired={Rule.QUANTILE_SIDES: sides},
         doubtful=counted.status == Status.UNRELIABLE,
         enough=counted.values > 0,
     )

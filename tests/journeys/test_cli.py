@@ -307,6 +307,13 @@ def test_a_question_waits_is_reviewed_approved_run_and_revoked(federation: Type)
     reviewed = federation("requests", request, person="olu")
     assert "asked by    pat for greater_ay" in reviewed.out
     assert CUSTODIAN_SQL in reviewed.out
+    assert "Nobody has looked at the data yet" in federation("evidence", request, person="olu").out
+    looked = federation("dry-run", request, person="olu")
+    assert "4: 4 would be published, 0 withheld" in looked.out
+    assert "cells of fewer than 10 people" in looked.out
+    assert looked.out.strip() in federation("evidence", request, person="olu").out
+    assert federation("dry-run", request, person="pat").code == ExitCode.ACCESS
+    assert federation("evidence", request, person="pat").code == ExitCode.ACCESS
 
     not_ones_own = federation("approve", request, "--reason", "mine", person="pat")
     assert not_ones_own.code == ExitCode.ACCESS

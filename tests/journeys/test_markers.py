@@ -102,6 +102,7 @@ def whole_journey(node: Running) -> list[str]:
         olu.send_back(asked.id, reason="of which year?")
         asked.submit()
         said.append(str(asked.explain()))
+        said += [str(olu.dry_run(asked.id)), str(olu.evidence(asked.id))]
         olu.approve(asked.id, reason="fine", plan_digest=asked.plan_digest, conditions="be careful")
         asked.refresh().accept()
         release = asked.wait(progress=False).release
@@ -121,12 +122,15 @@ def whole_journey(node: Running) -> list[str]:
 
 
 def failing(node: Running) -> list[str]:
-    """What is said of a run on data that is not what it should be."""
-    with node.session("pat") as pat:
+    """What is said of a run, and of a dry run, on data that is not what it should be."""
+    with node.session("pat") as pat, node.session("olu") as olu:
+        waiting = pat.request(CUSTODIAN_SQL, agreement="planning", purpose=PURPOSE)
+        with pytest.raises(FederationError) as looked:
+            olu.dry_run(waiting.id)
         asked = pat.request(STANDING_SQL, agreement="planning", purpose=PURPOSE)
         with pytest.raises(RunFailed) as error:
             asked.fetch()
-        return [str(error.value), str(asked.runs())]
+        return [str(looked.value), str(error.value), str(asked.runs())]
 
 
 def accounts(node: Running) -> list[str]:

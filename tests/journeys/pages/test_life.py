@@ -45,7 +45,15 @@ def test_returned_changed_approved_on_a_condition_accepted_and_run_as_often_as_w
     assert "LIMIT 7" in pat.page.inner_text(".timeline .sql")
 
     olu.go("/inbox").page.locator(".card a").last.click()
-    olu.inspect().page.fill("#reason", "Within the agreement")
+    assert "Nobody has looked yet." in olu.inspect().text
+    olu.click("Look at the data").inspect()
+    assert "A dry run by olu, Office of example statistics" in olu.text
+    assert "4: 4 would be published, 0 withheld" in olu.text
+    assert "A dry run by olu" in visit("oma").go(pat.page.url).inspect().text
+    pat.page.reload()
+    assert "dry run" not in pat.text
+    assert "would be published" not in pat.page.content()
+    olu.page.fill("#reason", "Within the agreement")
     olu.page.click("summary:has-text('Approve with a condition')")
     olu.page.fill("#conditions", "Destroy the table after a year")
     olu.page.fill("#maximum_runs", "none")
