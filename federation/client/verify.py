@@ -65,13 +65,22 @@ class VerifiedStatement:
     table_checked: bool
 
 
+def is_token(text: str) -> bool:
+    """Whether a text has the form of a JWS in compact serialisation (RFC 7515, section 7.1).
+
+    >>> is_token("eyJh.eyJi.c2ln"), is_token("area,people")
+    (True, False)
+    """
+    return re.fullmatch(r"[\w-]+\.[\w-]+\.[\w-]+", text, re.ASCII) is not None
+
+
 def verify_jws(token: str, public_jwks: Mapping[str, Any], typ: str) -> tuple[dict[str, Any], str]:
     """The payload and key id of a token of type ``typ`` signed by one of the keys.
 
     Raises:
         VerificationError: the token is malformed, of another type or not signed by one of the keys.
     """
-    if not re.fullmatch(r"[\w-]+\.[\w-]+\.[\w-]+", token, re.ASCII):
+    if not is_token(token):
         raise VerificationError(VerificationFault.MALFORMED)
     try:
         keys = KeySet.import_key_set({"keys": list(public_jwks["keys"])})
@@ -113,7 +122,7 @@ def verify_statement(
         signed = payload.get("table")
         try:
             held = {"columns": columns_of(table), "digest": table_digest(table), "rows": table.num_rows}
-        except DigestError:
+        except (DigestError, UnicodeDecodeError):  # or a column's name is no text
             raise VerificationError(VerificationFault.TABLE_DIFFERS) from None
         if not isinstance(signed, dict) or any(signed.get(key) != value for key, value in held.items()):
             raise VerificationError(VerificationFault.TABLE_DIFFERS)
