@@ -46,6 +46,9 @@ class LimitSettings(Section):
     body_bytes: Annotated[int, Field(ge=1024)] = Field(
         262_144, description="Largest request body, in bytes; larger ones are answered 413."
     )
+    upload_bytes: Annotated[int, Field(ge=65_536)] = Field(
+        8_388_608, description="Largest file that the page for verifying answers takes, in bytes."
+    )
     requests_per_minute: Annotated[int, Field(ge=1)] = Field(
         600, description="Requests that one caller may make in a minute; more are answered 429."
     )

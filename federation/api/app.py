@@ -128,6 +128,7 @@ def create_app(node: Node) -> FastAPI:
         BodyGuard,
         maximum_bytes=node.settings.limits.body_bytes,
         message_bytes=node.settings.federation.message_bytes,
+        upload_bytes=node.settings.limits.upload_bytes,
     )
     app.add_middleware(problems.LastResort)
     site.install(app, node)

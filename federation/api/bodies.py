@@ -52,9 +52,17 @@ class CheckBody(Body):
     agreement: Short | None = Field(
         None, description="The agreement to ask under; the body's only one where none is named."
     )
-    purpose: Text | None = Field(None, description="A purpose that the agreement permits.")
+    purpose: Text | None = Field(
+        None, description="The purpose, in the words of the agreement. Another one may need a person."
+    )
     parameters: dict[ParameterName, Value | Annotated[list[Value], Field(min_length=1, max_length=1000)]] = (
         Field({}, description="For each `$name` in the query its value, or the values that it may take.")
+    )
+
+    justification: Text | None = Field(
+        None,
+        description="What the answer is for, in your own words, for whoever decides. Checking makes no use of it.",
+        examples=["To decide in March which construction courses to fund."],
     )
 
     def ask(self) -> Ask:
@@ -62,7 +70,7 @@ class CheckBody(Body):
             name: tuple(value) if isinstance(value, list) else (value,)
             for name, value in self.parameters.items()
         }
-        return Ask(self.sql, self.agreement, self.purpose, domains)
+        return Ask(self.sql, self.agreement, self.purpose, domains, justification=self.justification or "")
 
 
 class RequestBody(CheckBody):
@@ -70,7 +78,8 @@ class RequestBody(CheckBody):
 
     agreement: Short = Field(description="The agreement to ask under.", examples=["skills_planning"])
     purpose: Text = Field(
-        description="A purpose that the agreement permits.", examples=["local skills planning"]
+        description="The purpose, in the words of the agreement. Another one may need a person.",
+        examples=["local skills planning"],
     )
 
 
@@ -88,7 +97,9 @@ class NewRequestBody(CheckBody, _Draft):
         validate_default=True,
     )
     purpose: Text | None = Field(
-        None, description="A purpose that the agreement permits. A draft may lack it.", validate_default=True
+        None,
+        description="The purpose, in the words of the agreement. A draft may lack it.",
+        validate_default=True,
     )
     supersedes: Short | None = Field(
         None, description="An approved request of your own whose place this one takes once it is approved."

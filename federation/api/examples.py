@@ -61,6 +61,7 @@ REQUEST = {
     "agreement": "local_labour_market",
     "purpose": "Local skills and employment planning",
     "purpose_answer": "permitted",
+    "justification": "To decide in March which construction courses to fund.",
     "sql": SQL,
     "question": QUESTION,
     "plan_digest": DIGEST,

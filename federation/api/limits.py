@@ -18,32 +18,46 @@ from federation.wire.http import MEDIA_TYPE, MESSAGES, POLL, REPLIES
 
 JSON = "application/json"
 FORM = "application/x-www-form-urlencoded"
+FILES = "multipart/form-data"
+UPLOADS = "/verify"
+"""The page that takes files."""
+FORM_BYTES = 131_072
+"""What a form with a file may hold beside it."""
 LARGE_AT_ONCE = 4
-"""So many of the largest messages of other nodes are held in memory at a time."""
+"""So many of the largest bodies of a kind are held in memory at a time."""
+
+
+@dataclass(slots=True)
+class _Room:
+    """What bodies of a kind may be that are larger than others, and how many bytes of them are held now."""
+
+    limit: int
+    held: int = 0
 
 
 class BodyGuard:
     """Refuses bodies that are too large (413) or of a type that the path does not take (415).
 
-    The size is counted as it streams in: a caller may leave Content-Length out, or lie. Messages of other nodes may be
-    larger, and nobody has seen a signature yet while they arrive: together they are held to a few of the largest (503).
+    The size is counted as it streams in: a caller may leave Content-Length out, or lie. Messages of other nodes and
+    files to verify may be larger, and nobody knows yet whose they are while they arrive: those of each kind together
+    are held to a few of the largest (503).
     """
 
-    def __init__(self, app: ASGIApp, maximum_bytes: int, message_bytes: int) -> None:
+    def __init__(self, app: ASGIApp, maximum_bytes: int, message_bytes: int, upload_bytes: int) -> None:
         self.app = app
         self.maximum_bytes = maximum_bytes
-        self.message_bytes = message_bytes
-        self._held = 0
+        messages = _Room(message_bytes)
+        self._rooms = {MESSAGES: messages, REPLIES: messages, UPLOADS: _Room(upload_bytes + FORM_BYTES)}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["method"] not in ("POST", "PUT", "PATCH", "DELETE"):
             await self.app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        limit = self.message_bytes if scope["path"] in (MESSAGES, REPLIES) else self.maximum_bytes
+        room = self._rooms.get(scope["path"], _Room(self.maximum_bytes))
         length = headers.get("content-length", "")
-        if length.isdigit() and int(length) > limit:
-            await self._too_large(limit, scope, receive, send)
+        if length.isdigit() and int(length) > room.limit:
+            await self._too_large(room.limit, scope, receive, send)
             return
         held = 0
         try:
@@ -55,24 +69,26 @@ class BodyGuard:
                     return
                 body += message.get("body", b"")
                 more = message.get("more_body", False)
-                if len(body) > limit:
-                    await self._too_large(limit, scope, receive, send)
+                if len(body) > room.limit:
+                    await self._too_large(room.limit, scope, receive, send)
                     return
                 if len(body) > self.maximum_bytes:
-                    self._held += len(body) - held
+                    room.held += len(body) - held
                     held = len(body)
-                    if self._held > LARGE_AT_ONCE * self.message_bytes:
+                    if room.held > LARGE_AT_ONCE * room.limit:
                         await self._too_many(scope, receive, send)
                         return
             await self._pass(bytes(body), headers, scope, receive, send)
         finally:
-            self._held -= held
+            room.held -= held
 
     async def _pass(self, body: bytes, headers: Headers, scope: Scope, receive: Receive, send: Send) -> None:
         path = scope["path"]
         expected = JSON if path.startswith("/v1/") else FORM  # a token's request, and what pages send
         if path in (MESSAGES, POLL, REPLIES):
             expected = MEDIA_TYPE
+        if path == UPLOADS:
+            expected = FILES
         given = headers.get("content-type", "").split(";")[0].strip().lower()
         if body and given != expected:
             detail = f"send the body as {expected}"
@@ -88,7 +104,7 @@ class BodyGuard:
     async def _too_many(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = {"Connection": "close", "Retry-After": "5"}
         response = problem(
-            scope["path"], ServiceCode.NOT_READY, "too many large messages at once", headers=headers
+            scope["path"], ServiceCode.NOT_READY, "too many large bodies at once", headers=headers
         )
         await response(scope, receive, send)
 

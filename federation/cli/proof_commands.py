@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import httpx
-import pyarrow as pa
-import pyarrow.parquet as pq
 import typer
 
 from federation.cli import answers, output
@@ -30,7 +28,8 @@ from federation.cli.exits import ExitCode
 from federation.cli.problems import Stop, stop
 from federation.client import Session, VerificationError
 from federation.client.transport import Transport
-from federation.client.verify import VerifiedStatement, embedded_statement, table_of_csv, verify_statement
+from federation.client.verify import VerifiedStatement
+from federation.client.verify_file import FileKind, FileUnreadable, verify_file
 
 Keys = Annotated[
     Path | None,
@@ -44,6 +43,8 @@ StatementFile = Annotated[
         show_default=False,
     ),
 ]
+
+_KINDS = {f".{kind}": kind for kind in FileKind}
 
 
 def register(app: typer.Typer) -> None:
@@ -277,38 +278,25 @@ def _jwks(file: Path) -> Mapping[str, Any]:
 
 
 def _verify_file(file: Path, statement: Path | None, jwks: Mapping[str, Any]) -> VerifiedStatement:
-    suffix = file.suffix.lower()
-    if suffix in (".parquet", ".arrow"):
-        table = _read_table(file)
-        token = embedded_statement(table) if statement is None else _token(statement)
-        return verify_statement(token, jwks, table)
-    if suffix != ".csv":
+    kind = _KINDS.get(file.suffix.lower())
+    if kind is None:
         raise stop(
             f"{file.name} cannot be verified.",
             ExitCode.USAGE,
             remedy="Give a .parquet, .arrow or .csv file that `federation query --out` saved, or a release.",
         )
     content = _read(file)
-    beside = answers.statement_file(file)
-    if statement is None and not beside.exists():
-        raise stop(
-            f"There is no statement beside {file}.",
-            ExitCode.USAGE,
-            remedy=f"It stands in {beside} when the answer is saved; elsewhere, name it with --statement.",
-        )
-    token = _token(statement or beside)
-    columns = verify_statement(token, jwks).payload["table"]["columns"]
-    return verify_statement(token, jwks, table_of_csv(content, columns))
-
-
-def _read_table(file: Path) -> pa.Table:
-    content = pa.py_buffer(_read(file))
+    if kind is FileKind.CSV and statement is None:
+        statement = answers.statement_file(file)
+        if not statement.exists():
+            raise stop(
+                f"There is no statement beside {file}.",
+                ExitCode.USAGE,
+                remedy=f"It stands in {statement} when the answer is saved; elsewhere, name it with --statement.",
+            )
     try:
-        if file.suffix.lower() == ".parquet":
-            return pq.read_table(pa.BufferReader(content))
-        with pa.ipc.open_stream(content) as reader:
-            return reader.read_all()
-    except (pa.ArrowException, OSError):
+        return verify_file(content, kind, None if statement is None else _token(statement), jwks)
+    except FileUnreadable:
         raise stop(f"{file} cannot be read: it is damaged, or of another format.") from None
 
 

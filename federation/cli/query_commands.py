@@ -44,6 +44,10 @@ Purpose = Annotated[
         help="Purpose that the agreement permits; not needed where it permits just one.",
     ),
 ]
+Justification = Annotated[
+    str | None,
+    typer.Option(help="What the answer is for, in your own words, for whoever decides.", show_default=False),
+]
 Parameters = Annotated[
     list[str] | None,
     typer.Option(
@@ -113,6 +117,7 @@ def register(app: typer.Typer) -> None:
         sql: Sql,
         agreement: Agreement = None,
         purpose: Purpose = None,
+        justification: Justification = None,
         param: Parameters = None,
         csv: Csv = False,
         out: Out = None,
@@ -129,7 +134,7 @@ def register(app: typer.Typer) -> None:
         checked = node.check(text, purpose=purpose, agreement=agreement, parameters=parameters)
         checked.raise_for_refusal()
         request = _asked_before(node, str(checked.plan_digest), agreement, purpose) or node.request(
-            text, purpose=purpose, agreement=agreement, parameters=parameters
+            text, purpose=purpose, agreement=agreement, parameters=parameters, justification=justification
         )
         _deliver(node, request, parameters, out, csv=csv, as_json=as_json)
 

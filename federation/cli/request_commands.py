@@ -12,7 +12,15 @@ from federation.cli.connection import Json, node_command
 from federation.cli.delegations import by_delegation
 from federation.cli.examples import examples
 from federation.cli.problems import show_fault
-from federation.cli.query_commands import Agreement, Parameters, Purpose, Sql, parameters_of, read_sql
+from federation.cli.query_commands import (
+    Agreement,
+    Justification,
+    Parameters,
+    Purpose,
+    Sql,
+    parameters_of,
+    read_sql,
+)
 from federation.client import Session
 from federation.client.errors import Fault
 from federation.client.request import Request
@@ -85,6 +93,7 @@ def register(app: typer.Typer) -> None:
         sql: Sql,
         agreement: Agreement = None,
         purpose: Purpose = None,
+        justification: Justification = None,
         param: Parameters = None,
         supersedes: Annotated[
             str | None,
@@ -101,6 +110,7 @@ def register(app: typer.Typer) -> None:
             agreement=agreement,
             purpose=purpose,
             parameters=parameters_of(param),
+            justification=justification,
             supersedes=supersedes,
         )
         say_done(found, "Kept", as_json=as_json)
@@ -170,6 +180,7 @@ def _show(request: Request, *, as_json: bool) -> None:
             "asked on": _moment(view["created_at"]),
             "purpose": view["purpose"]
             + (" (a person has to look at it)" if view["purpose_answer"] == "needs_a_person" else ""),
+            "what for": view["justification"],
             "agreement": view["agreement"],
             "data of": view["datasets"],
             "counted by": view["jointly_with"],
@@ -223,7 +234,8 @@ def _versions(request: Request, *, as_json: bool) -> None:
         return
     for each in found:
         output.heading(f"Version {each['version']}, submitted {_moment(each['submitted_at'])}")
-        output.fields({"purpose": each["purpose"], "question": each["question"]}, indent=2)
+        said = {"purpose": each["purpose"], "what for": each["justification"], "question": each["question"]}
+        output.fields(said, indent=2)
         output.indented(each["sql"])
 
 

@@ -84,7 +84,8 @@ class Request:
         return found
 
     def _terms(self) -> dict[str, Any]:
-        return {name: self._fields[name] for name in ("agreement", "purpose", "parameters")}
+        terms = {name: self._fields[name] for name in ("agreement", "purpose", "parameters")}
+        return {**terms, "justification": self._fields["justification"] or None}
 
     def _act(self, act: str, body: Mapping[str, Any] | None = None) -> Request:
         path = f"/v1/requests/{self.id}/{act}"

@@ -130,12 +130,14 @@ class Session:
         purpose: str,
         agreement: str,
         parameters: Mapping[str, Any] | None = None,
+        justification: str | None = None,
         supersedes: str | None = None,
         idempotency_key: str | None = None,
     ) -> Request:
         """Ask for a query to be approved. A standing rule that covers it approves it at once.
 
         Args:
+            justification: what the answer is for, in your own words, for whoever decides.
             supersedes: an approved request of your own whose place this one takes once it is approved.
 
         Raises:
@@ -146,6 +148,7 @@ class Session:
             "purpose": purpose,
             "agreement": agreement,
             "parameters": parameters or {},
+            "justification": justification,
             "supersedes": supersedes,
         }
         answer = self._transport.post("/v1/requests", body, sql=sql, key=idempotency_key or uuid.uuid4().hex)
@@ -158,6 +161,7 @@ class Session:
         purpose: str | None = None,
         agreement: str | None = None,
         parameters: Mapping[str, Any] | None = None,
+        justification: str | None = None,
         supersedes: str | None = None,
     ) -> Request:
         """Keep a question for later (``Request.submit``). Nobody is asked, and it may have mistakes."""
@@ -166,6 +170,7 @@ class Session:
             "purpose": purpose,
             "agreement": agreement,
             "parameters": parameters or {},
+            "justification": justification,
             "supersedes": supersedes,
             "draft": True,
         }

@@ -72,6 +72,15 @@ class VerifiedStatement:
     table_checked: bool
 
 
+def is_token(text: str) -> bool:
+    """Whether a text has the form of a JWS in compact serialisation (RFC 7515, section 7.1).
+
+    >>> is_token("eyJh.eyJi.c2ln"), is_token("area,people")
+    (True, False)
+    """
+    return re.fullmatch(r"[\w-]+\.[\w-]+\.[\w-]+", text, re.ASCII) is not None
+
+
 def verify_jws(
     token: str, public_jwks: Mapping[str, Any], typ: str, signed_at: Sequence[str]
 ) -> tuple[dict[str, Any], str]:
@@ -85,7 +94,7 @@ def verify_jws(
         VerificationError: the token is malformed, of another type, not signed by one of the keys, or said to be signed
             after its key was retired.
     """
-    if not re.fullmatch(r"[\w-]+\.[\w-]+\.[\w-]+", token, re.ASCII):
+    if not is_token(token):
         raise VerificationError(VerificationFault.MALFORMED)
     try:
         keys = KeySet.import_key_set({"keys": list(public_jwks["keys"])})
@@ -147,7 +156,7 @@ def verify_statement(
         signed = payload.get("table")
         try:
             held = {"columns": columns_of(table), "digest": table_digest(table), "rows": table.num_rows}
-        except DigestError:
+        except (DigestError, UnicodeDecodeError):  # or a column's name is no text
             raise VerificationError(VerificationFault.TABLE_DIFFERS) from None
         if not isinstance(signed, dict) or any(signed.get(key) != value for key, value in held.items()):
             raise VerificationError(VerificationFault.TABLE_DIFFERS)

@@ -19,6 +19,7 @@ from federation.identity.sessions import Sessions
 from federation.notices.mail import Mailer
 from federation.release.files import ReleaseStore
 from federation.release.keys import SigningKey
+from federation.release.proof import FileVerifier
 from federation.runs.answering import Answering
 from federation.service.compiling import CompilerPool
 from federation.service.release_cache import ReleaseCache
@@ -61,3 +62,4 @@ class Node:
     render: Callable[[CellQuery], tuple[str, ...]]
     close: Callable[[], None]
     release_cache: ReleaseCache = field(default_factory=ReleaseCache)
+    file_verifier: FileVerifier = field(default_factory=FileVerifier)

@@ -37,13 +37,14 @@ BUSY_SECONDS = 2
 @dataclass(frozen=True)
 class Ask:
     """A query as somebody asks it. ``domains`` holds for each parameter the values that it may take; ``jointly_with``
-    names the nodes of a joint count."""
+    names the nodes of a joint count; ``justification`` is for whoever decides, and no part of the question."""
 
     sql: str
     agreement: str | None = None
     purpose: str | None = None
     domains: Mapping[str, Sequence[Value]] = field(default_factory=dict)
     jointly_with: tuple[str, ...] = ()
+    justification: str = ""
 
 
 def check(node: Node, principal: Principal, ask: Ask) -> CheckView:

@@ -70,6 +70,7 @@ def save(
         body=principal.body,
         agreement=ask.agreement or "",
         purpose=ask.purpose or "",
+        justification=ask.justification,
         sql=ask.sql,
         question="",
         parameter_domain={name: list(values) for name, values in ask.domains.items()},
@@ -146,10 +147,11 @@ def _submit(
         Detail.AGREEMENT: new.agreement,
         Detail.PLAN_DIGEST: new.plan_digest,
     }
+    asked = about | ({Detail.REASON_DIGEST: text_digest(new.justification)} if new.justification else {})
 
     def do(session: Session) -> RequestView:
         _check_supersedes(session, principal, supersedes)
-        event = AuditEvent(new.requester, AuditAction.REQUEST_SUBMITTED, new.id, now, about)
+        event = AuditEvent(new.requester, AuditAction.REQUEST_SUBMITTED, new.id, now, asked)
         request = asking.submit(session, new, now, event)
         if ready.elsewhere:
             details = about | {Detail.NODES: tuple(sorted(set(ready.elsewhere.values())))}
@@ -195,6 +197,7 @@ def _ready(
         body=principal.body,
         agreement=question.agreement,
         purpose=question.purpose,
+        justification=ask.justification,
         sql=ask.sql,
         question=in_words(node, plan, ask) + _jointly(ask.jointly_with),
         parameter_domain={name: list(values) for name, values in ask.domains.items()},

@@ -116,7 +116,8 @@ def beyond_decisions(
 def ask_of(request: Request) -> Ask:
     """The question as it was submitted."""
     joint = tuple(request.jointly_with)
-    return Ask(request.sql, request.agreement, request.purpose, request.parameter_domain, joint)
+    terms = (request.agreement, request.purpose)
+    return Ask(request.sql, *terms, request.parameter_domain, joint, request.justification)
 
 
 def _bounds(catalogue: Catalogue, request: Request, decisions: Sequence[Decision]) -> list[Bound]:

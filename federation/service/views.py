@@ -260,6 +260,7 @@ class VersionView:
     version: int
     agreement: str
     purpose: str
+    justification: str
     sql: str
     question: str
     parameters: dict[str, Any]
@@ -274,9 +275,10 @@ class RequestView:
     ``state`` is what holds now: an approval whose time is over reads ``expired``. ``usable`` says whether it
     can be run now and ``reason`` why not. ``waiting_for`` names the bodies that can decide, while they have to;
     ``lapses_at`` is when it ends if nobody acts. ``runs_left`` is there where its approvals limit the releases.
-    ``purpose_answer`` is ``needs_a_person`` where the agreement does not name the purpose. ``version`` counts
-    submissions, a draft's is 0; ``created_at`` is the time of the last one. ``delegation`` is there where the requester
-    asked for a body not their own.
+    ``purpose_answer`` is ``needs_a_person`` where the agreement does not name the purpose. ``justification`` is what
+    the answer is for in the requester's words, empty where they gave none. ``version`` counts submissions, a draft's
+    is 0; ``created_at`` is the time of the last one. ``delegation`` is there where the requester asked for a body not
+    their own.
     """
 
     request: str
@@ -290,6 +292,7 @@ class RequestView:
     agreement: str
     purpose: str
     purpose_answer: str
+    justification: str
     sql: str
     question: str
     plan_digest: str

@@ -47,6 +47,7 @@ class NewRequest:
     plan_digest: str
     versions: Mapping[str, Any]
     quorums: Mapping[str, Quorum]
+    justification: str = ""
     jointly_with: Sequence[str] = ()
     supersedes: str | None = None
     lapses_at: datetime | None = None
@@ -95,6 +96,7 @@ def submit(session: Session, new: NewRequest, now: datetime, event: AuditEvent) 
             version=request.version,
             agreement=new.agreement,
             purpose=new.purpose,
+            justification=new.justification,
             sql=new.sql,
             question=new.question,
             parameter_domain=dict(new.parameter_domain),
@@ -182,6 +184,7 @@ def _content(new: NewRequest) -> dict[str, Any]:
     return {
         "agreement": new.agreement,
         "purpose": new.purpose,
+        "justification": new.justification,
         "sql": new.sql,
         "question": new.question,
         "parameter_domain": dict(new.parameter_domain),

@@ -86,6 +86,7 @@ class Request(Base):
     keeps the text; a draft has version 0 and was never compiled. ``created_at`` is when it was submitted last (a draft:
     saved first), and the day that its query knows as today. ``lapses_at`` ends it in states that lapse.
     ``supersedes`` names the approved request of the same person whose place it takes when it is approved itself.
+    ``justification`` is what the answer is for in the requester's words, empty where they gave none.
     ``jointly_with`` names the nodes with which it is counted jointly; none for an answer of this node's own.
     ``delegation`` is what let the requester act for ``body`` when it was submitted last; None: it is their own.
     """
@@ -101,6 +102,7 @@ class Request(Base):
     body: Mapped[str] = mapped_column(Name)
     agreement: Mapped[str] = mapped_column(Name)
     purpose: Mapped[str] = mapped_column(Text)
+    justification: Mapped[str] = mapped_column(Text, default="", server_default="")
     sql: Mapped[str] = mapped_column(Text)
     question: Mapped[str] = mapped_column(Text)
     parameter_domain: Mapped[dict[str, Any]]
@@ -177,6 +179,7 @@ class RequestVersion(Base):
     version: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     agreement: Mapped[str] = mapped_column(Name)
     purpose: Mapped[str] = mapped_column(Text)
+    justification: Mapped[str] = mapped_column(Text, default="", server_default="")
     sql: Mapped[str] = mapped_column(Text)
     question: Mapped[str] = mapped_column(Text)
     parameter_domain: Mapped[dict[str, Any]]

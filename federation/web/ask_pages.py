@@ -21,8 +21,10 @@ from federation.service.questions import Ask, Value
 from federation.service.views import AgreementView, CheckView, CodeView, DatasetView, RequestView
 from federation.web import builder
 from federation.web.builder import Building
+from federation.web.language import mark
 from federation.web.rendering import page
-from federation.web.visitor import LONGEST_TEXT, Fields, Form, OnceDep, Reader, Sender, first
+from federation.web.visitor import LONGEST_TEXT, TOO_LONG, Fault, Fields, Form, OnceDep, Reader, Sender, first
+from policies.refusals import Code
 
 router = APIRouter()
 CODES_SHOWN = 60
@@ -56,24 +58,44 @@ class Asked:
     values: Mapping[str, str] = field(default_factory=dict)
     change: str = ""
     replaces: str = ""
+    justification: str = ""
 
     @classmethod
     def read(cls, form: Form) -> Asked:
         sql = first(form, "sql")
         values = {name: first(form, f"value-{name}") for name in parameters_of(sql)}
         # What is longer than a name or a purpose can be is none, and a draft would keep it.
-        agreement, purpose = first(form, "agreement")[:64], first(form, "purpose")[:LONGEST_TEXT]
-        return cls(sql, agreement, purpose, values, first(form, "change"), first(form, "replaces"))
+        agreement = first(form, "agreement")[:64]
+        purpose = (first(form, "purpose") or first(form, "other_purpose"))[:LONGEST_TEXT]
+        return cls(
+            sql,
+            agreement,
+            purpose,
+            values,
+            first(form, "change"),
+            first(form, "replaces"),
+            first(form, "justification"),
+        )
 
     @classmethod
     def of(cls, view: RequestView) -> Asked:
         """The question of a request, to be asked again."""
         values = {name: ", ".join(map(str, allowed)) for name, allowed in view.parameters.items()}
-        return cls(view.sql, view.agreement, view.purpose, values)
+        return cls(view.sql, view.agreement, view.purpose, values, justification=view.justification)
 
     def ask(self) -> Ask:
         domains = {name: domain_of(text) for name, text in self.values.items() if domain_of(text)}
-        return Ask(self.sql, self.agreement or None, self.purpose or None, domains)
+        terms = (self.agreement or None, self.purpose or None)
+        return Ask(self.sql, *terms, domains, justification=self.justification)
+
+    @property
+    def faults(self) -> list[Fault]:
+        """What is wrong with it whatever it asks."""
+        if not self.sql:
+            return [{"text": mark("Write a question in SQL, or build one"), "href": "#sql"}]
+        if len(self.justification) > LONGEST_TEXT:
+            return [{"text": TOO_LONG, "href": "#justification"}]
+        return []
 
 
 @router.get("/ask")
@@ -111,9 +133,8 @@ def check(node: NodeDep, request: Request, principal: Sender, form: Fields, once
     asked = Asked.read(form)
     if suggestion := first(form, "use_suggestion"):
         asked = replace(asked, sql=suggestion)
-    if not asked.sql:
-        fault = {"text": "Write a question in SQL, or build one", "href": "#sql"}
-        return _page(node, request, principal, asked, {}, None, status=422, faults=[fault])
+    if asked.faults:
+        return _page(node, request, principal, asked, {}, None, status=422, faults=asked.faults)
     if first(form, "save"):
         view = requests.save(
             node,
@@ -125,7 +146,7 @@ def check(node: NodeDep, request: Request, principal: Sender, form: Fields, once
         )
         return RedirectResponse(f"/requests/{view.request}?done=save", 303)
     checked = questions.check(node, principal, asked.ask())
-    faults = [] if checked.accepted else [{"text": each.message, "href": "#sql"} for each in checked.refusals]
+    faults = [] if checked.accepted else [_fault(each.message, each.code) for each in checked.refusals]
     return _page(
         node,
         request,
@@ -143,6 +164,8 @@ def check(node: NodeDep, request: Request, principal: Sender, form: Fields, once
 def submit(node: NodeDep, request: Request, principal: Sender, form: Fields, once: OnceDep) -> Response:
     """Ask for the question to be approved: anew, in another one's place, or as the next version of one."""
     asked = Asked.read(form)
+    if asked.faults:
+        return _page(node, request, principal, asked, {}, None, status=422, faults=asked.faults)
     try:
         if asked.change:
             before = requests.get(node, principal, asked.change)
@@ -154,12 +177,14 @@ def submit(node: NodeDep, request: Request, principal: Sender, form: Fields, onc
         if error.code is not ServiceCode.QUERY_REFUSED:
             raise
         checked = questions.check(node, principal, asked.ask())
-        faults = [
-            {"text": fault.message, "href": "#purpose" if fault.pointer == "/purpose" else "#sql"}
-            for fault in error.faults
-        ]
+        faults = [_fault(each.message, each.code) for each in error.faults]
         return _page(node, request, principal, asked, {}, None, checked=checked, faults=faults, status=422)
     return RedirectResponse(f"/requests/{view.request}", 303)
+
+
+def _fault(message: str, code: str) -> Fault:
+    """A reason of the compiler against a question, at the field that it is about."""
+    return {"text": message, "href": "#purpose" if code == Code.PURPOSE_NOT_PERMITTED else "#sql"}
 
 
 def _replaced(node: Node, principal: Principal, asked: Asked) -> str | None:
@@ -209,6 +234,7 @@ def _page(
         asked=asked,
         agreements=agreements,
         agreement=_agreement(asked, agreements),
+        purposes=_purposes(agreements),
         datasets=datasets,
         dataset=dataset,
         building=building,
@@ -225,6 +251,15 @@ def _page(
         standard=standard_queries.listing(node, principal),
         changes=requests.get(node, principal, asked.change) if asked.change else None,
     )
+
+
+def _purposes(agreements: Sequence[AgreementView]) -> dict[str, list[str]]:
+    """Every purpose that an agreement permits, with the titles of those that do."""
+    found: dict[str, list[str]] = {}
+    for each in agreements:
+        for purpose in each.purposes:
+            found.setdefault(purpose, []).append(each.title)
+    return found
 
 
 def _agreement(asked: Asked, agreements: Sequence[AgreementView]) -> AgreementView | None:

@@ -14,6 +14,7 @@ from catalogue.catalogue import BoundDataset
 from federation.api.dependencies import NodeDep
 from federation.api.formats import encode
 from federation.api.negotiation import MediaType
+from federation.release.statement import Statement
 from federation.service import comments, recalls, releases
 from federation.service.errors import ServiceCode, ServiceError
 from federation.service.node import Node
@@ -22,7 +23,7 @@ from federation.service.release_cache import ReleaseRecord
 from federation.state.models import SubjectKind
 from federation.web.chart import chart_of
 from federation.web.figures import ROWS_ON_A_PAGE, figures_of
-from federation.web.language import language_of, mark, translations
+from federation.web.language import mark
 from federation.web.maps import drawing_of
 from federation.web.paging import Paging
 from federation.web.rendering import page
@@ -76,7 +77,7 @@ def _answer(
         status=422 if faults else 200,
         record=record,
         about=releases.about(record),
-        statement=record.payload,
+        statement=Statement.model_validate(record.payload),
         figures=figures,
         shown=show,
         chart=None if column is None else chart_of(drawn, column),
@@ -94,8 +95,7 @@ def recall(
 ) -> Response:
     """A custodian takes a wrong answer back."""
     faults: list[Fault] = []
-    missing = translations(language_of(request)).gettext(mark("Give a reason: anybody may read it"))
-    reason = text_of(first(form, "reason"), "reason", missing, faults)
+    reason = text_of(first(form, "reason"), "reason", mark("Give a reason: anybody may read it"), faults)
     if faults:
         recalls.require_standing(node, release)
         return _answer(node, request, principal, releases.find(node, principal, release), 0, 1, faults)

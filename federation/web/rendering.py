@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from functools import cache, partial
 from gettext import NullTranslations
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from babel.dates import format_date
@@ -46,10 +46,16 @@ def page(
     headers: Mapping[str, str] | None = None,
     **context: object,
 ) -> HTMLResponse:
-    """The page of a template. It knows its reader, their language, and where in the site it is."""
+    """The page of a template. It knows its reader, their language, and where in the site it is; ``faults`` are put into
+    that language."""
     node: Node = request.app.state.node
     signed_in: SignedIn | None = getattr(request.state, "signed_in", None)
     language = language_of(request)
+    if faults := context.get("faults"):
+        said = translations(language).gettext
+        context["faults"] = [
+            {**each, "text": said(each["text"])} for each in cast(Sequence[Mapping[str, str]], faults)
+        ]
     response = HTMLResponse(
         render(node, request.scope, signed_in, language, template, context),
         status,

@@ -24,6 +24,7 @@ from federation.web import (
     run_pages,
     standard_pages,
     start_pages,
+    verify_pages,
 )
 from federation.web.errors import ErrorPages
 from federation.web.maps import map_of
@@ -42,6 +43,7 @@ PAGES = (
     comment_pages,
     notice_pages,
     register_pages,
+    verify_pages,
 )
 
 

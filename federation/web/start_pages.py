@@ -13,7 +13,7 @@ from federation.api.signed_in import open_session, require_same_site
 from federation.identity.code_flow import local_path
 from federation.service import catalogue_view, custody
 from federation.service.permissions import Act, permitted
-from federation.web.language import language_of, mark, translations
+from federation.web.language import mark
 from federation.web.rendering import page
 from federation.web.visitor import Perhaps
 
@@ -50,12 +50,7 @@ def sign_in_as(
     """The demonstration's log-in: by name alone."""
     known = {} if node.token_issuer is None else node.token_issuer.persons
     if person not in known:
-        faults = [
-            {
-                "text": translations(language_of(request)).gettext(mark("Choose who you are")),
-                "href": "#person",
-            }
-        ]
+        faults = [{"text": mark("Choose who you are"), "href": "#person"}]
         persons = node.settings.identity.persons if known else ()
         return page(
             request, "sign_in.html", status=422, persons=persons, next=local_path(next), faults=faults

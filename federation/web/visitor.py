@@ -13,6 +13,7 @@ from federation.identity.principal import AuthenticationError, Principal, TokenF
 from federation.identity.sessions import SignedIn
 from federation.service.once import Once
 from federation.state.idempotency import request_digest
+from federation.web.language import mark
 
 FIELDS = 200
 KEY_FIELD = "key"
@@ -20,10 +21,11 @@ KEY_FIELD = "key"
 
 LONGEST_TEXT = 4000
 """Characters of a reason, a condition or a comment."""
+TOO_LONG = mark("Write at most 4,000 characters")
 
 Form = Mapping[str, Sequence[str]]
 Fault = Mapping[str, str]
-"""What is wrong with a form: ``text`` to read, and ``href``, the field."""
+"""What is wrong with a form: ``text`` to read, marked for translation, and ``href``, the field."""
 
 
 def reader(request: Request) -> Principal:
@@ -77,7 +79,7 @@ def text_of(text: str, field: str, missing: str, faults: list[Fault]) -> str:
     if not text:
         faults.append({"text": missing, "href": f"#{field}"})
     elif len(text) > LONGEST_TEXT:
-        faults.append({"text": f"Write at most {LONGEST_TEXT:,} characters", "href": f"#{field}"})
+        faults.append({"text": TOO_LONG, "href": f"#{field}"})
     return text
 
 

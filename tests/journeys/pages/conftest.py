@@ -30,6 +30,11 @@ decided_by: {office: olu}
 decided_on: 2025-02-01
 until: 2090-01-01
 """
+OTHERS = FILES["agreements/planning.yaml"].replace(
+    "  purposes: [skills planning]\n",
+    "  purposes: [skills planning]\n  other_purposes: needs_a_person\n  excluded_purposes: [marketing]\n",
+    1,
+)
 PRIVATE = """\
 - agreement: unlisted
   title: An agreement that is not in the register
@@ -56,6 +61,7 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     changes = {
         "node.yaml": FILES["node.yaml"] + MAPS,
         "maps/areas.csv": TILES,
+        "agreements/planning.yaml": OTHERS,
         "agreements/unlisted.yaml": PRIVATE,
         "queries/by_sex.yaml": QUERY,
     }

@@ -216,3 +216,8 @@ def test_an_answer_is_taken_back_and_everybody_can_see_that(visit: Visit) -> Non
     assert "This answer was taken back" in pat.text
     path = feed[feed.index("/v1/") :]
     assert "was recalled" in pat.context.request.get(path).text()
+    citizen = visit().go("/verify")
+    citizen.page.fill("#statement", pat.context.request.get(f"{release}/statement.jws").text())
+    citizen.click("Check it").inspect()
+    assert "This answer was taken back: do not use it" in citizen.text
+    assert "A row was there twice" in citizen.text

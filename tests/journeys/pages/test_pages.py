@@ -77,12 +77,46 @@ def test_a_planner_builds_a_question_a_custodian_approves_and_the_planner_takes_
         pat.click("Table as Parquet")
     download.value.save_as(tmp_path / "table.parquet")
     assert pq.read_table(tmp_path / "table.parquet").column_names[:2] == ["area", "area__status"]
-    for kind in ("Table as CSV", "Table as Arrow", "Signed statement"):
-        with pat.page.expect_download():
+    for kind, name in {
+        "Table as CSV": "a.csv",
+        "Table as Arrow": "a.arrow",
+        "Signed statement": "a.jws",
+    }.items():
+        with pat.page.expect_download() as download:
             pat.click(kind)
+        download.value.save_as(tmp_path / name)
+    _anybody_checks(visit(), tmp_path)
     pat.go("/requests")
     assert "Approved" in pat.text
     assert "Greater Ay Combined Authority" in olu.go("/datasets/people/released").text
+
+
+def _anybody_checks(citizen: Visitor, files: Path) -> None:
+    """Whoever was given the files finds out what they are, without signing in."""
+
+    def checked(**sent: Path) -> str:
+        citizen.page.goto("/verify")
+        for field, file in sent.items():
+            citizen.page.set_input_files(f"#{field}", file)
+        return citizen.click("Check it").inspect().text
+
+    for sent in (
+        {"file": files / "table.parquet"},
+        {"file": files / "a.csv", "statement_file": files / "a.jws"},
+    ):
+        said = checked(**sent)
+        for part in (
+            "This is a true copy",
+            "Office of example statistics",
+            "Residents aged 16 to 80",
+            PURPOSE,
+        ):
+            assert part in said
+    assert "This statement is genuine" in checked(file=files / "a.jws")
+    assert "give the statement too" in checked(file=files / "a.csv")
+    assert "Choose a file, or give a signed statement" in checked()
+    (files / "changed.csv").write_bytes((files / "a.csv").read_bytes().replace(b",", b",1", 3))
+    assert "but not this table" in checked(file=files / "changed.csv", statement_file=files / "a.jws")
 
 
 def test_a_refused_question_names_its_place_and_leads_to_one_that_is_accepted(visit: Visit) -> None:
@@ -98,6 +132,36 @@ def test_a_refused_question_names_its_place_and_leads_to_one_that_is_accepted(vi
     assert "0.9" in pat.page.input_value("#sql")
     pat.go("/ask").click("Check the question").inspect()
     assert "Write a question in SQL, or build one" in pat.text
+
+
+def test_a_purpose_that_no_agreement_names_is_for_a_person_who_reads_what_the_answer_is_for(
+    visit: Visit,
+) -> None:
+    pat = visit("pat").go("/ask")
+    pat.page.fill("#sql", STANDING_SQL)
+    pat.page.fill("#justification", "To choose <b>courses</b> for March")
+    pat.click("Check the question").inspect()
+    assert "the agreement permits it" in pat.text
+    assert "decided at once by standing rule" in pat.text
+    pat.page.check("label:text-is('Another purpose')")
+    pat.page.fill("#other_purpose", "marketing")
+    pat.click("Check the question").inspect()
+    assert pat.page.get_attribute(".govuk-error-summary a", "href") == "#purpose"
+    assert "This cannot be asked as it stands" in pat.text
+    assert pat.page.input_value("#other_purpose") == "marketing"
+    pat.page.fill("#other_purpose", "a visit of the minister")
+    pat.click("Check the question").inspect()
+    assert "This can be asked, and needs a person" in pat.text
+    assert "Office of example statistics decides" in pat.text
+    pat.click("Ask for approval").inspect()
+    assert "Waiting for a decision" in pat.text
+    olu = visit("olu").go(pat.page.url)
+    assert "a visit of the minister: the agreement does not name it" in olu.text
+    assert "To choose <b>courses</b> for March" in olu.text
+    pat.go("/ask").page.fill("#sql", STANDING_SQL)
+    pat.page.fill("#justification", "x" * 4001)
+    pat.click("Check the question").inspect()
+    assert "Write at most 4,000 characters" in pat.page.inner_text(".govuk-error-summary")
 
 
 def test_a_custodian_refuses_and_the_planner_reads_why(visit: Visit) -> None:

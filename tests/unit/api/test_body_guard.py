@@ -19,7 +19,7 @@ def test_a_few_of_the_largest_are_held_at_a_time() -> None:
             at_work.append(scope["path"])
             await finish.wait()
 
-        guard = BodyGuard(app, maximum_bytes=SMALL, message_bytes=LARGEST)
+        guard = BodyGuard(app, maximum_bytes=SMALL, message_bytes=LARGEST, upload_bytes=LARGEST)
 
         async def call(size: int, answers: list[int]) -> None:
             async def receive() -> Message:

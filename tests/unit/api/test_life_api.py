@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import subprocess
 import sys
 import zipfile
@@ -12,6 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
+from federation.audit.events import text_digest
 from federation.client.verify import verify_statement
 from tests.support.node import (
     BOTH_SQL,
@@ -117,6 +119,28 @@ def test_a_draft_is_its_writers_alone_and_compiled_when_submitted(
 def test_a_request_without_terms_is_none_unless_it_is_a_draft(ask: Person) -> None:
     (fault,) = ask(agreement=None)["errors"]
     assert (fault["code"], fault["pointer"]) == ("invalid_missing", "/agreement")
+
+
+def test_what_an_answer_is_for_is_kept_with_each_version_and_told_nobody_else(
+    people: dict[str, httpx.Client], act: Person, ask: Person, capfd: pytest.CaptureFixture[str]
+) -> None:
+    asked = ask(justification=" To choose courses \n")
+    request, terms = asked["request"], {"agreement": "planning", "purpose": PURPOSE}
+    assert asked["justification"] == "To choose courses"
+    act("olu", request, "return", reason="for when?")
+    again = act("pat", request, "submit", sql=CUSTODIAN_SQL, **terms, justification="Courses for March")
+    assert again["justification"] == "Courses for March"
+    versions = people["olu"].get(f"/v1/requests/{request}/versions").json()["versions"]
+    assert [each["justification"] for each in versions] == ["To choose courses", "Courses for March"]
+    assert ask()["justification"] == ""
+    assert ask(justification="x" * 4001)["status"] == 422
+    events = people["ada"].get("/v1/audit/events?limit=1000").json()["events"]
+    digests = [e["details"].get("reason_digest") for e in events if e["subject"] == request]
+    assert text_digest("To choose courses") in digests
+    register = people["pat"].get("/register").text
+    logged = capfd.readouterr()
+    for text in (json.dumps(events), logged.out, logged.err, register, people["pat"].get("/metrics").text):
+        assert "ourses" not in text
 
 
 def test_what_is_returned_keeps_its_history(

@@ -12,7 +12,7 @@ from fastapi.routing import APIRoute
 from federation.web.site import PAGES
 from tests.support.node import CUSTODIAN_SQL, PURPOSE, Running, running, write_node
 
-OPEN = {"/sign-in"}
+OPEN = {"/sign-in", "/verify"}
 """Before there is a session, there is no token."""
 QUERY = """\
 query: by_region

@@ -6,10 +6,18 @@ import re
 from collections.abc import Iterator
 
 import httpx
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from federation.api.signed_in import CSRF_FIELD
+from federation.client.verify import VerificationError, with_statement
+from federation.client.verify_file import FileUnreadable, kind_of, verify_file
+from federation.release.keys import SigningKey
+from federation.release.statement import sign_statement
 from tests.support.node import CUSTODIAN_SQL, PURPOSE, Running, running, write_node
+from tests.support.statements import statement
 
 HTML = {"Accept": "text/html"}
 
@@ -155,3 +163,96 @@ def test_bodies_and_fields_are_bounded(node: Running) -> None:
     upload = client.post("/ask", files={"sql": b"SELECT 1"}, data={CSRF_FIELD: token})
     assert upload.status_code == 415
     assert client.get("/register", params={"page": "9" * 30}).status_code == 422
+
+
+def checked(node: Running, content: bytes, statement: bytes = b"", language: str = "en") -> httpx.Response:
+    files = {"file": ("a", content), "statement_file": ("b", statement)}
+    with httpx.Client(base_url=node.url, headers=HTML, timeout=60) as client:
+        return client.post(f"/verify?lang={language}", files=files)
+
+
+def parquet(table: pa.Table, token: str | None) -> bytes:
+    sink = pa.BufferOutputStream()
+    pq.write_table(table if token is None else with_statement(table, token), sink)
+    return bytes(sink.getvalue())
+
+
+def test_files_that_are_made_up_are_told_from_answers(node: Running) -> None:
+    """Whatever a file holds: it is what the node signed, or is said not to be."""
+    key, table = node.node.signing_key, pa.table({"people": [1, 2]})
+    keys = key.public_jwks()
+    own, other = (
+        sign_statement(statement(table), key),
+        sign_statement(statement(table), SigningKey.generate()),
+    )
+    whole = parquet(table, own)
+    head, body, signature = own.split(".")
+
+    def said(content: bytes, token: str | None = None) -> str:
+        try:
+            return str(verify_file(content, kind_of(content), token, keys).table_checked)
+        except VerificationError as error:
+            return error.fault
+        except FileUnreadable:
+            return "unreadable"
+
+    assert said(whole) == said(b"people\n1\n2\n", own) == "True"
+    for content, fault in {
+        parquet(table, other): "statement_key_unknown",
+        parquet(table, f"{head}.{body[:-4]}AAAA.{signature}"): "statement_signature_invalid",
+        parquet(table, None): "statement_missing",
+        parquet(table.slice(1), own): "table_differs_from_statement",
+        whole[:200]: "unreadable",
+        whole[:-9] + b"\xff" * 5 + b"PAR1": "unreadable",
+        b"PAR1": "unreadable",
+        b"\xff\xff\xff\xff" + b"\x7f" * 60: "unreadable",
+    }.items():
+        assert said(content) == fault
+    for content in (b"people\n1\n3\n", b"people\n1\n", b"\x00\xff,\n", b"<b>1</b>\n", b"\n"):
+        assert said(content, own) == "table_differs_from_statement"
+
+
+def test_the_page_says_in_words_what_a_file_is(node: Running) -> None:
+    table = pa.table({"people": [1, 2]})
+    own = sign_statement(statement(table), node.node.signing_key)
+    for content, token, words in (
+        (parquet(table, own), "", "This is a true copy"),
+        (parquet(table, None), "", "There is no signed statement in the file"),
+        (b"PAR1", "", "The file cannot be read"),
+        (b'{"data": []}', own, "JSON does not keep every digit"),
+        (b"<script>alert(1)</script>\n", "", "A CSV file does not hold its signed statement"),
+        (b"<script>alert(1)</script>\n", own, "but not this table"),
+        (b"", "<script>alert(1)</script>", "not one that a node signed"),
+    ):
+        answer = checked(node, content, token.encode())
+        assert answer.status_code in (200, 422)
+        assert words in answer.text
+        assert "<script>alert" not in answer.text
+
+
+def test_a_small_file_that_stands_for_a_huge_table_is_given_up(node: Running) -> None:
+    """The statement is the node's own; what comes with it is a gigabyte of zeros, packed."""
+    own = sign_statement(statement(pa.table({"people": [1, 2]})), node.node.signing_key)
+    large = with_statement(pa.table({"people": np.zeros(128 << 20, np.int64)}), own)
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, large.schema, options=pa.ipc.IpcWriteOptions(compression="zstd")) as writer:
+        writer.write_table(large)
+    content = bytes(sink.getvalue())
+    assert len(content) < node.node.settings.limits.upload_bytes
+    assert "The file cannot be read" in checked(node, content).text
+
+
+def test_what_is_sent_to_be_checked_is_bounded(node: Running) -> None:
+    limit = node.node.settings.limits.upload_bytes
+    assert checked(node, b"x" * (limit + 200_000)).status_code == 413
+    assert checked(node, b"a,b\n", b"x" * 70_000).status_code == 422
+    form = httpx.post(f"{node.url}/verify", data={"statement": "x"}, headers=HTML)
+    assert form.status_code == 415
+    broken = httpx.post(
+        f"{node.url}/verify",
+        content=b"--x\r\nnonsense",
+        headers={**HTML, "Content-Type": "multipart/form-data; boundary=x"},
+    )
+    assert broken.status_code in (400, 422)
+    many = httpx.post(f"{node.url}/verify", files=[("file", ("a", b"x"))] * 5, headers=HTML)
+    assert many.status_code in (400, 422)
