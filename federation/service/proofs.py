@@ -8,7 +8,7 @@ from federation.client.verify import VerificationError, VerificationFault, Verif
 from federation.client.verify_file import FileUnreadable
 from federation.release.proof import TooManyFiles
 from federation.release.statement import Statement
-from federation.service import recalls
+from federation.service import recalls, releases
 from federation.service.errors import ServiceCode, ServiceError
 from federation.service.node import Node
 from federation.service.recalls import RecallView
@@ -46,6 +46,8 @@ def prove(node: Node, content: bytes | None, statement: str | None) -> ProofView
             found = node.file_verifier.verify(content, statement, keys)
         else:
             found = verify_statement(statement or "", keys)
+        if not releases.issued(node, found.payload):
+            raise VerificationError(VerificationFault.NOT_ISSUED)
     except VerificationError as error:
         return ProofView(fault=error.fault)
     except FileUnreadable:

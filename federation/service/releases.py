@@ -143,7 +143,7 @@ def verify(node: Node, statement: str, table_digest: str | None) -> Verification
     digest. Who has stolen a key signs as the node does, but what is not among its releases it has not issued."""
     try:
         payload = verify_statement(statement, node.signing_key.public_jwks()).payload
-        if not _issued(node, payload, statement):
+        if not issued(node, payload):
             raise VerificationError(VerificationFault.NOT_ISSUED)
     except VerificationError as error:
         return VerificationView(False, str(error.fault), str(error), None, None)
@@ -154,12 +154,14 @@ def verify(node: Node, statement: str, table_digest: str | None) -> Verification
     return VerificationView(matches is not False, None, message, matches, dict(payload))
 
 
-def _issued(node: Node, payload: Mapping[str, Any], statement: str) -> bool:
+def issued(node: Node, payload: Mapping[str, Any]) -> bool:
+    """Whether a signed statement is, word for word, that of one of this node's releases."""
     try:
         with node.database.read() as session:
-            return store.get_release(session, str(payload.get("release"))).statement == statement
+            kept = store.get_release(session, str(payload.get("release"))).statement
     except NotFound:
         return False
+    return verify_statement(kept, node.signing_key.public_jwks()).payload == payload
 
 
 def _load(node: Node, release_id: str) -> ReleaseRecord:

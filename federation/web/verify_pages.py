@@ -31,6 +31,13 @@ FAULTS: Mapping[VerificationFault, str] = {
     VerificationFault.BAD_SIGNATURE: mark(
         "The signature does not fit the statement. One of them was changed after this node signed."
     ),
+    VerificationFault.RETIRED_KEY: mark(
+        "The statement says that it was signed after its key was retired, so this node did not sign it."
+    ),
+    VerificationFault.NOT_ISSUED: mark(
+        "A key of this node signed the statement, but no answer of this node has it. Do not rely on it, and tell the "
+        "node's keeper."
+    ),
     VerificationFault.WRONG_TYPE: mark("This node signed it, but it is not a statement about an answer."),
     VerificationFault.MISSING: mark(
         "There is no signed statement in the file. Give the statement beside it."

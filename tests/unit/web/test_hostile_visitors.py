@@ -12,10 +12,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from federation.api.signed_in import CSRF_FIELD
-from federation.client.verify import VerificationError, with_statement
+from federation.client.verify import VerificationError, VerificationFault, with_statement
 from federation.client.verify_file import FileUnreadable, kind_of, verify_file
 from federation.release.keys import SigningKey
 from federation.release.statement import sign_statement
+from federation.web.verify_pages import FAULTS
 from tests.support.node import CUSTODIAN_SQL, PURPOSE, Running, running, write_node
 from tests.support.statements import statement
 
@@ -216,7 +217,7 @@ def test_the_page_says_in_words_what_a_file_is(node: Running) -> None:
     table = pa.table({"people": [1, 2]})
     own = sign_statement(statement(table), node.node.signing_key)
     for content, token, words in (
-        (parquet(table, own), "", "This is a true copy"),
+        (parquet(table, own), "", "no answer of this node has it"),
         (parquet(table, None), "", "There is no signed statement in the file"),
         (b"PAR1", "", "The file cannot be read"),
         (b'{"data": []}', own, "JSON does not keep every digit"),
@@ -256,3 +257,7 @@ def test_what_is_sent_to_be_checked_is_bounded(node: Running) -> None:
     assert broken.status_code in (400, 422)
     many = httpx.post(f"{node.url}/verify", files=[("file", ("a", b"x"))] * 5, headers=HTML)
     assert many.status_code in (400, 422)
+
+
+def test_every_reason_not_to_rely_on_a_copy_has_its_words() -> None:
+    assert set(FAULTS) == set(VerificationFault)
