@@ -311,7 +311,7 @@ def visible(session: Session, principal: Principal, request_id: str) -> Request:
     """The request, if it is the principal's to see; else NOT_FOUND, as if there were none.
 
     A draft is nobody's but its writer's, and for an auditor. Who acts for another body has left their own behind, with
-    what they asked for it.
+    what they asked for it, and is told that (NOT_PERMITTED).
     """
     try:
         request = store.get_request(session, request_id)
@@ -322,6 +322,8 @@ def visible(session: Session, principal: Principal, request_id: str) -> Request:
     asked = principal.body == request.body and not drafted
     if asked or keeps or permitted(principal, Act.SEE_ALL):
         return request
+    if principal.subject == request.requester:
+        raise _other_body(request)
     raise ServiceError(ServiceCode.NOT_FOUND, "there is no such request")
 
 
@@ -329,8 +331,12 @@ def _asked_by(session: Session, principal: Principal, request_id: str) -> Reques
     """The request, for somebody who acts for the body that it was asked for: whether it is theirs, the step says."""
     request = visible(session, principal, request_id)
     if request.body != principal.body:
-        raise ServiceError(ServiceCode.NOT_PERMITTED, f"it was asked for {request.body}: act for that body")
+        raise _other_body(request)
     return request
+
+
+def _other_body(request: Request) -> ServiceError:
+    return ServiceError(ServiceCode.NOT_PERMITTED, f"it was asked for {request.body}: act for that body")
 
 
 def lapse(node: Node, now: datetime) -> datetime:

@@ -113,7 +113,8 @@ def test_each_body_has_its_own_requests_and_the_header_says_for_whom(eve: httpx.
     assert act_for(eve, "greater_ay").headers["location"] == "/"
     assert dict(eve.cookies) != before
     assert "acting for Greater Ay Combined Authority" in eve.get("/datasets").text
-    assert eve.get(own).status_code == 404
+    assert eve.get(own).status_code == 403
+    assert "act for that body" in eve.get(own).text
     assert eve.post("/acting-for", data={"body": "effshire", CSRF_FIELD: stale}).status_code == 403
     given = asked(eve, "planning", CUSTODIAN_SQL)
     listed = eve.get("/requests").text
@@ -124,9 +125,9 @@ def test_each_body_has_its_own_requests_and_the_header_says_for_whom(eve: httpx.
     listed = eve.get("/requests").text
     assert own in listed
     assert given not in listed
-    assert eve.get(given).status_code == 404
+    assert eve.get(given).status_code == 403
     form = {"sql": CUSTODIAN_SQL, "agreement": "effshire", "save": "yes", "change": given.split("/")[-1]}
-    assert eve.post("/ask", data={**form, CSRF_FIELD: token(eve)}).status_code == 404
+    assert eve.post("/ask", data={**form, CSRF_FIELD: token(eve)}).status_code == 403
 
 
 def test_a_session_ends_with_the_delegation_and_never_falls_back_to_ones_own(
