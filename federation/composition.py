@@ -269,6 +269,7 @@ def _assemble(
         authenticator=identity.authenticator,
         token_issuer=identity.issuer,
         sessions=identity.sessions,
+        delegations=identity.delegations,
         login=identity.login,
         wire=wire,
         mailer=_mailer(configuration, environment),

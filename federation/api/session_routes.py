@@ -49,7 +49,7 @@ def callback(node: NodeDep, request: Request) -> RedirectResponse:
         raise ServiceError(ServiceCode.LOGIN_FAILED, str(error)) from None
     response = RedirectResponse(finished.next_path, SEE_OTHER)
     delete_cookie(node, response, "login")
-    open_session(request, response, finished.principal)
+    open_session(request, response, finished.principal, finished.own)
     return response
 
 

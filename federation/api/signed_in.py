@@ -13,8 +13,8 @@ from fastapi import Depends, Request, Response
 
 from federation.api.dependencies import node_of
 from federation.api.limits import RateLimiter
-from federation.identity.principal import Principal
-from federation.identity.sessions import SignedIn
+from federation.identity.principal import AuthenticationError, Principal, TokenFault
+from federation.identity.sessions import SessionOver, SignedIn
 from federation.service.errors import ServiceCode, ServiceError
 from federation.service.node import Node
 
@@ -72,11 +72,32 @@ def require_same_site(request: Request) -> None:
         raise ServiceError(ServiceCode.CSRF_REFUSED, _ELSEWHERE)
 
 
-def open_session(request: Request, response: Response, principal: Principal) -> None:
-    """Sign a person in at this browser: any session that it has ends, and a new one begins."""
+def open_session(request: Request, response: Response, principal: Principal, own: Principal | None) -> None:
+    """Sign a person in at this browser: any session that it has ends, and a new one begins. ``own`` is who they are
+    where they act for nobody else."""
     node = node_of(request)
     _end(request, node)
-    set_cookie(node, response, "session", node.sessions.open(principal, node.clock()))
+    set_cookie(node, response, "session", node.sessions.open(principal, own, node.clock()))
+
+
+def act_for(request: Request, response: Response, session: SignedIn, body: str) -> None:
+    """Have whoever is signed in at this browser act for a body from now on, their own or by a delegation.
+
+    Raises:
+        NotAdmitted: NOT_DELEGATED, it is not their own, and no delegation is in force.
+        AuthenticationError: MISSING, the session has ended meanwhile.
+    """
+    node = node_of(request)
+    now, who, own = node.clock(), session.principal, session.own
+    if own is not None and own.body == body:
+        principal = own
+    else:
+        principal = node.delegations.acting(who.subject, who.name, body, now.date())
+    try:
+        cookie = node.sessions.act_for(request.cookies[cookie_name(node, "session")], principal, now)
+    except SessionOver:
+        raise AuthenticationError(TokenFault.MISSING) from None
+    set_cookie(node, response, "session", cookie)
 
 
 def close_session(request: Request, response: Response) -> None:

@@ -136,9 +136,11 @@ def check(
     except StateError as error:
         raise stop(f"The data cannot be read: {error}.", ExitCode.FAILED) from None
     if as_json:
-        _print_report((), configuration.warnings, findings)
+        _print_report((), (*configuration.warnings, *_unstyled()), findings)
     else:
         _show_sound(configuration, findings, data=data)
+        for missing in _unstyled():
+            _show_fault(missing)
     if any(finding.kind.is_error for finding in findings):
         raise Stop(ExitCode.REFUSED)
 
@@ -269,6 +271,17 @@ def _show_fault(fault: Fault) -> None:
     output.indented(fault.message, by=4, stderr=True)
     if fault.mend:
         output.indented(f"→ {fault.mend}", "green", by=4, stderr=True)
+
+
+def _unstyled() -> list[Fault]:
+    """That the style of the pages is missing, if it is: they work without, and look plain."""
+    from catalogue.faults import Fault
+    from federation.web import assets
+
+    if assets.present():
+        return []
+    message = f"the style of the pages is missing ({assets.PACKAGE} {assets.VERSION}): they look plain"
+    return [Fault(str(assets.FOLDER), 0, 0, message, f"fetch it: {assets.MEND}")]
 
 
 def _findings(configuration: Configuration, *, as_json: bool) -> list[Finding]:

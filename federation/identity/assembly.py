@@ -29,6 +29,7 @@ class Identity:
     issuer: BuiltinIdentity | None
     login: CodeFlow | None
     sessions: Sessions
+    delegations: Delegations
     close: Callable[[], None]
 
 
@@ -48,7 +49,7 @@ def build_identity(
     delegations = Delegations(settings.delegations)
     if settings.provider is None:
         builtin = _builtin(settings, public_url, delegations)
-        return Identity(builtin, builtin, None, sessions, lambda: None)
+        return Identity(builtin, builtin, None, sessions, delegations, lambda: None)
     named = settings.provider.secret
     own = None if named is None else secret(named)
     http = httpx.Client(timeout=httpx.Timeout(FETCH_SECONDS))
@@ -56,11 +57,12 @@ def build_identity(
         settings.provider, Provider(settings.provider.issuer, http), delegations, lambda: clock().timestamp()
     )
     login = CodeFlow(tokens, database, public_url.rstrip("/"), own)
-    return Identity(tokens, None, login, sessions, http.close)
+    return Identity(tokens, None, login, sessions, delegations, http.close)
 
 
 def _sessions(settings: IdentitySettings, database: Database) -> Sessions:
-    terms = hashlib.sha256(settings.model_dump_json().encode()).hexdigest()
+    # A session that was written in another form than today's is over, like one of other settings.
+    terms = hashlib.sha256(f"sessions/2 {settings.model_dump_json()}".encode()).hexdigest()
     idle, longest = timedelta(minutes=settings.session_idle_minutes), timedelta(hours=settings.session_hours)
     return Sessions(database, idle, longest, terms)
 

@@ -20,7 +20,7 @@ from authlib.oauth2.client import OAuth2Client
 from sqlalchemy import delete
 
 from federation.identity.claims import subject_of
-from federation.identity.principal import AuthenticationError, Principal, ProviderUnavailable
+from federation.identity.principal import AuthenticationError, NotAdmitted, Principal, ProviderUnavailable
 from federation.identity.provider import Metadata
 from federation.identity.provider_tokens import ProviderTokens
 from federation.identity.records import PendingLogin
@@ -47,9 +47,10 @@ class Begun:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """Who has logged in, and the path that they wanted to see."""
+    """Who has logged in, who they are where they act for nobody else (if anybody), and the path that they wanted."""
 
     principal: Principal
+    own: Principal | None
     next_path: str
 
 
@@ -121,7 +122,8 @@ class CodeFlow:
             raise LoginFailed("the identity provider gave tokens that this node does not accept") from None
         if principal.subject != subject:
             raise LoginFailed("the identity provider gave tokens of two different people")
-        return Finished(principal, pending.next_path)
+        own = principal if pending.acting_for is None else self._own(access)
+        return Finished(principal, own, pending.next_path)
 
     def logout_url(self) -> str:
         """Where a browser goes that has logged out here: to the provider, where it offers that (OpenID Connect
@@ -137,6 +139,13 @@ class CodeFlow:
             "post_logout_redirect_uri": f"{self.public_url}{START}",
         }
         return f"{end_session}{'&' if '?' in end_session else '?'}{urlencode(back)}"
+
+    def _own(self, access: str) -> Principal | None:
+        """Who holds a token that was accepted, without any delegation."""
+        try:
+            return self.tokens.authenticate(access)
+        except NotAdmitted:
+            return None
 
     def _taken(self, cookie: str, now: datetime) -> PendingLogin | None:
         """What the browser began; of two that bring the same, one gets it."""

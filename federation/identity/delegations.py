@@ -15,14 +15,20 @@ class Delegations:
 
     listed: tuple[DelegationSettings, ...] = ()
 
+    def of(self, subject: str, today: date) -> tuple[DelegationSettings, ...]:
+        """Those of one person that are in force on a day (UTC)."""
+        return tuple(
+            each for each in self.listed if each.subject == subject and each.from_ <= today <= each.until
+        )
+
     def acting(self, subject: str, name: str, body: str, today: date) -> Principal:
         """``subject`` as acting for ``body``, with the roles of the delegation and none of their own.
 
         Raises:
             NotAdmitted: NOT_DELEGATED, none is in force on this day (UTC).
         """
-        for given in self.listed:
-            if (given.subject, given.body) == (subject, body) and given.from_ <= today <= given.until:
+        for given in self.of(subject, today):
+            if given.body == body:
                 delegation = Delegation(given.delegation, given.instrument, given.until)
                 return Principal(subject, name, body, frozenset(given.roles), delegation)
         raise NotAdmitted(AdmissionFault.NOT_DELEGATED)

@@ -15,6 +15,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 from sqlalchemy import delete, update
+from sqlalchemy.orm import Session
 
 from federation.audit.chain import append
 from federation.audit.events import AuditAction, AuditEvent
@@ -27,11 +28,18 @@ NOTED_EVERY = timedelta(minutes=1)
 """Use is written down at most this often: a page read is not a write each time."""
 
 
+class SessionOver(Exception):
+    """The session that was to go on has ended."""
+
+
 @dataclass(frozen=True, slots=True)
 class SignedIn:
-    """Somebody's session. ``csrf_token`` goes into every form of the session's pages, and comes back with it."""
+    """Somebody's session. ``csrf_token`` goes into every form of the session's pages, and comes back with it.
+
+    ``own`` is who they are where they act for nobody else; None: they have no place of their own at this node."""
 
     principal: Principal
+    own: Principal | None
     csrf_token: str
 
 
@@ -50,46 +58,77 @@ class Sessions:
     longest: timedelta
     terms: str
 
-    def open(self, principal: Principal, now: datetime) -> str:
+    def open(self, principal: Principal, own: Principal | None, now: datetime) -> str:
         """Begin a session and return what the browser holds: always new, so that none is fixed beforehand."""
-        cookie = secrets.token_urlsafe(32)
-        ends_at = now + self.longest
-        if principal.delegation is not None:
-            ends_at = min(ends_at, _end_of(principal.delegation.until))
         with self.database.write() as session:
-            append(session, _event(principal, AuditAction.SESSION_OPENED, now))
             session.execute(delete(WebSession).where(WebSession.ends_at <= now))
-            session.add(
-                WebSession(
-                    digest=digest_of(cookie),
-                    principal=_written(principal),
-                    terms=self.terms,
-                    opened_at=now,
-                    seen_at=now,
-                    ends_at=ends_at,
-                )
+            return self._begin(session, principal, own, now + self.longest, now)
+
+    def act_for(self, cookie: str, principal: Principal, now: datetime) -> str:
+        """Go on as ``principal``, which is the same person for another body. It is a new session, with another value
+        and other tokens, so that no form that was begun for one body is sent for another; but it lasts no longer than
+        the one that it takes the place of would have by itself.
+
+        Raises:
+            SessionOver: the browser has none any more.
+        """
+        with self.database.write() as session:
+            mine = WebSession.digest == digest_of(cookie)
+            row = session.scalars(delete(WebSession).where(mine).returning(WebSession)).one_or_none()
+            if row is None or self._is_over(row, now):
+                raise SessionOver
+            before = row.principal
+            append(session, _event(_read(before["principal"]), AuditAction.SESSION_CLOSED, now))
+            own = None if before["own"] is None else _read(before["own"])
+            return self._begin(session, principal, own, datetime.fromisoformat(before["longest"]), now)
+
+    def _begin(
+        self, session: Session, principal: Principal, own: Principal | None, longest: datetime, now: datetime
+    ) -> str:
+        cookie = secrets.token_urlsafe(32)
+        delegation = principal.delegation
+        append(session, _event(principal, AuditAction.SESSION_OPENED, now))
+        session.add(
+            WebSession(
+                digest=digest_of(cookie),
+                principal={
+                    "principal": _written(principal),
+                    "own": None if own is None else _written(own),
+                    "longest": longest.isoformat(),
+                },
+                terms=self.terms,
+                opened_at=now,
+                seen_at=now,
+                ends_at=longest if delegation is None else min(longest, _end_of(delegation.until)),
             )
+        )
         return cookie
+
+    def _is_over(self, row: WebSession, now: datetime) -> bool:
+        return row.terms != self.terms or now >= min(row.ends_at, row.seen_at + self.idle)
 
     def find(self, cookie: str, now: datetime) -> SignedIn | None:
         """The session of a browser that holds ``cookie``, if there is one that is not over."""
         with self.database.read() as session:
             row = session.get(WebSession, digest_of(cookie))
-        if row is None or row.terms != self.terms or now >= min(row.ends_at, row.seen_at + self.idle):
+        if row is None or self._is_over(row, now):
             return None
         if now - row.seen_at >= NOTED_EVERY:
             with self.database.write() as session:
                 later = update(WebSession).where(WebSession.digest == row.digest, WebSession.seen_at < now)
                 session.execute(later.values(seen_at=now))
-        return SignedIn(_read(row.principal), csrf_token_of(cookie))
+        own = row.principal["own"]
+        return SignedIn(
+            _read(row.principal["principal"]), None if own is None else _read(own), csrf_token_of(cookie)
+        )
 
     def close(self, cookie: str, now: datetime) -> None:
         """End the session of a browser, if it has one."""
         with self.database.write() as session:
             ended = delete(WebSession).where(WebSession.digest == digest_of(cookie))
-            principal = session.scalars(ended.returning(WebSession.principal)).one_or_none()
-            if principal is not None:
-                append(session, _event(_read(principal), AuditAction.SESSION_CLOSED, now))
+            who = session.scalars(ended.returning(WebSession.principal)).one_or_none()
+            if who is not None:
+                append(session, _event(_read(who["principal"]), AuditAction.SESSION_CLOSED, now))
 
 
 def digest_of(cookie: str) -> str:

@@ -14,6 +14,7 @@ from federation.holders.local import LocalHolder
 from federation.holders.routing import RoutingHolder
 from federation.identity.builtin import BuiltinIdentity
 from federation.identity.code_flow import CodeFlow
+from federation.identity.delegations import Delegations
 from federation.identity.principal import Authenticator
 from federation.identity.sessions import Sessions
 from federation.notices.mail import Mailer
@@ -34,7 +35,8 @@ Clock = Callable[[], datetime]
 @dataclass(frozen=True)
 class Node:
     """``directory`` holds the configuration; ``clock`` gives the time with its zone; ``token_issuer`` is there with the
-    built-in identity alone, ``login`` with a provider alone; ``sessions`` are those of the pages; ``wire`` is how it
+    built-in identity alone, ``login`` with a provider alone; ``sessions`` are those of the pages;
+    ``delegations`` say who acts for whom; ``wire`` is how it
     speaks with other nodes; ``mailer`` sends e-mail, where it does; ``render`` gives the SQL that a fragment's source
     would be sent; ``local`` answers from this node's own data, and ``dry_runs`` bounds how many look at it at a time
     to decide; ``close`` lets go of all, sources first and the lock last."""
@@ -55,6 +57,7 @@ class Node:
     authenticator: Authenticator
     token_issuer: BuiltinIdentity | None
     sessions: Sessions
+    delegations: Delegations
     login: CodeFlow | None
     wire: Wire
     mailer: Mailer | None

@@ -12,6 +12,7 @@ from federation.state import published
 from federation.state import requests as store
 from federation.state.lifecycle import Role
 from federation.state.models import Request
+from federation.state.published import Word
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +40,28 @@ class RegisterEntry:
     answers: int
 
 
-def entries(node: Node, *, limit: int = 50, offset: int = 0) -> list[RegisterEntry]:
+@dataclass(frozen=True, slots=True)
+class Sought:
+    """What is looked for in the register: all ``words``, one body, one dataset. Empty: anything."""
+
+    words: str = ""
+    body: str = ""
+    dataset: str = ""
+
+
+ANYTHING = Sought()
+MOST_WORDS = 10
+
+
+def entries(
+    node: Node, sought: Sought = ANYTHING, *, limit: int = 50, offset: int = 0
+) -> list[RegisterEntry]:
     """What was answered, the latest first, under agreements that do not opt out (``public_register: false``).
 
     An agreement that is no longer in the catalogue can't be asked whether it opts out, and is left out.
     """
     agreements = node.catalogue.agreements
-    shown = [name for name, agreement in agreements.items() if agreement.public_register]
+    words = [_word(node, word) for word in sought.words.split()[:MOST_WORDS]]
     with node.database.read() as session:
         return [
             RegisterEntry(
@@ -67,13 +83,48 @@ def entries(node: Node, *, limit: int = 50, offset: int = 0) -> list[RegisterEnt
                 answered_at=found.last,
                 answers=found.releases,
             )
-            for found in published.with_releases(session, shown, limit, offset)
+            for found in published.with_releases(
+                session,
+                _shown(node),
+                limit,
+                offset,
+                words=words,
+                body=sought.body,
+                dataset=sought.dataset,
+            )
         ]
 
 
 def _decided(session: Session, request: Request, dataset: str) -> list[Role]:
     approvals = store.approvals(request, store.decisions(session, request.id))
     return sorted({each.role for each in approvals if each.dataset == dataset})
+
+
+def names(node: Node) -> tuple[dict[str, str], dict[str, str]]:
+    """The bodies and the datasets that are in the register, with their titles."""
+    with node.database.read() as session:
+        bodies, datasets = published.registered(session, _shown(node))
+    return (
+        dict(sorted(((name, _body(node, name)) for name in bodies), key=lambda each: each[1])),
+        dict(sorted(((name, _dataset(node, name)) for name in datasets), key=lambda each: each[1])),
+    )
+
+
+def _shown(node: Node) -> list[str]:
+    return [name for name, agreement in node.catalogue.agreements.items() if agreement.public_register]
+
+
+def _word(node: Node, text: str) -> Word:
+    """What a word may be found in: what the register shows of a request."""
+    catalogue, plain = node.catalogue, text.casefold()
+    bodies = {name: body.title for name, body in catalogue.bodies.items()}
+    agreements = {name: f"{each.title} {each.legal_gateway}" for name, each in catalogue.agreements.items()}
+    datasets = {name: each.document.title for name, each in catalogue.datasets.items()}
+    found = [
+        frozenset(name for name, title in titles.items() if plain in title.casefold())
+        for titles in (bodies, agreements, datasets)
+    ]
+    return Word(text, *found)
 
 
 def _body(node: Node, name: str) -> str:

@@ -83,7 +83,7 @@ def save(
 
     def do(session: Session) -> RequestView:
         if draft is not None:
-            visible(session, principal, draft)
+            _asked_by(session, principal, draft)
         _check_supersedes(session, principal, supersedes)
         event = AuditEvent(new.requester, AuditAction.REQUEST_SAVED, new.id, now, for_whom(principal))
         return request_view(node, session, asking.save(session, new, now, event), now)
@@ -123,7 +123,7 @@ def submit_again(
     """
     require(principal, Act.REQUEST)
     with node.database.read() as session:
-        request = visible(session, principal, request_id)
+        request = _asked_by(session, principal, request_id)
     return _submit(node, principal, request_id, ask or ask_of(request), request.supersedes, once)
 
 
@@ -286,7 +286,8 @@ def detail(node: Node, principal: Principal, request_id: str) -> RequestDetail:
 def listing(
     node: Node, principal: Principal, *, state: RequestState | None = None, limit: int = 50, offset: int = 0
 ) -> list[RequestView]:
-    """Requests, newest first: a custodian's those on its data, another body's its own, an auditor's all.
+    """Requests, newest first: a custodian's those on its data, an auditor's all, else one's own: those that were asked
+    for the body that is acted for now.
 
     ``state`` is the state now; what is computed is sought among those that are stored.
     """
@@ -300,7 +301,7 @@ def listing(
             body = principal.body
             rows = store.list_requests(session, reviewer=body, states=stored, limit=limit, offset=offset)
         else:
-            who = principal.subject
+            who = (principal.subject, principal.body)
             rows = store.list_requests(session, requester=who, states=stored, limit=limit, offset=offset)
         views = [request_view(node, session, row, now) for row in rows]
     return [view for view in views if state in (None, view.state)]
@@ -309,18 +310,33 @@ def listing(
 def visible(session: Session, principal: Principal, request_id: str) -> Request:
     """The request, if it is the principal's to see; else NOT_FOUND, as if there were none.
 
-    A draft is nobody's but its writer's, and for an auditor.
+    A draft is nobody's but its writer's, and for an auditor. Who acts for another body has left their own behind, with
+    what they asked for it, and is told that (NOT_PERMITTED).
     """
     try:
         request = store.get_request(session, request_id)
     except NotFound:
         raise ServiceError(ServiceCode.NOT_FOUND, "there is no such request") from None
     keeps = permitted(principal, Act.SEE_CUSTODY) and principal.body in request.reviewers
-    asked = principal.body == request.body and request.state is not RequestState.DRAFT
-    own = principal.subject == request.requester
-    if asked or own or keeps or permitted(principal, Act.SEE_ALL):
+    drafted = request.state is RequestState.DRAFT and principal.subject != request.requester
+    asked = principal.body == request.body and not drafted
+    if asked or keeps or permitted(principal, Act.SEE_ALL):
         return request
+    if principal.subject == request.requester:
+        raise _other_body(request)
     raise ServiceError(ServiceCode.NOT_FOUND, "there is no such request")
+
+
+def _asked_by(session: Session, principal: Principal, request_id: str) -> Request:
+    """The request, for somebody who acts for the body that it was asked for: whether it is theirs, the step says."""
+    request = visible(session, principal, request_id)
+    if request.body != principal.body:
+        raise _other_body(request)
+    return request
+
+
+def _other_body(request: Request) -> ServiceError:
+    return ServiceError(ServiceCode.NOT_PERMITTED, f"it was asked for {request.body}: act for that body")
 
 
 def lapse(node: Node, now: datetime) -> datetime:
@@ -342,11 +358,7 @@ def _own(
     require(principal, Act.REQUEST)
 
     def do(session: Session) -> RequestView:
-        request = visible(session, principal, request_id)
-        if request.body != principal.body:
-            raise ServiceError(
-                ServiceCode.NOT_PERMITTED, f"it was asked for {request.body}: act for that body"
-            )
+        request = _asked_by(session, principal, request_id)
         about = details | for_whom(principal) | {Detail.PLAN_DIGEST: request.plan_digest}
         event = AuditEvent(principal.subject, action, request_id, now, about)
         request = step(session, event)
@@ -362,7 +374,8 @@ def _check_supersedes(session: Session, principal: Principal, supersedes: str | 
         return
     try:
         before = store.get_request(session, supersedes)
-        sound = before.requester == principal.subject and before.state in GRANTED
+        mine = (before.requester, before.body) == (principal.subject, principal.body)
+        sound = mine and before.state in GRANTED
     except NotFound:
         sound = False
     if not sound:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, func, or_, select
 from sqlalchemy.orm import Session
 
 from federation.state.models import (
@@ -86,19 +86,64 @@ def _released(
     ]
 
 
-def with_releases(session: Session, agreements: Sequence[str], limit: int, offset: int) -> list[Registered]:
-    """The requests under ``agreements`` that something was released under, the latest first."""
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A word that is sought: in a question or a purpose, or in the titles of these bodies, agreements or datasets."""
+
+    text: str
+    bodies: frozenset[str]
+    agreements: frozenset[str]
+    datasets: frozenset[str]
+
+    @property
+    def found(self) -> ColumnElement[bool]:
+        return or_(
+            Request.question.icontains(self.text, autoescape=True),
+            Request.purpose.icontains(self.text, autoescape=True),
+            Request.body.in_(self.bodies),
+            Request.agreement.in_(self.agreements),
+            Request.datasets.any(RequestDataset.dataset.in_(self.datasets)),
+            Request.datasets.any(RequestDataset.custodian.in_(self.bodies)),
+        )
+
+
+def with_releases(
+    session: Session,
+    agreements: Sequence[str],
+    limit: int,
+    offset: int,
+    *,
+    words: Sequence[Word] = (),
+    body: str = "",
+    dataset: str = "",
+) -> list[Registered]:
+    """The requests under ``agreements`` that something was released under, the latest first: those that have every
+    word, of one body and on one dataset where these are named."""
+    wanted = [Request.agreement.in_(agreements), *(word.found for word in words)]
+    if body:
+        wanted.append(Request.body == body)
+    if dataset:
+        wanted.append(Request.datasets.any(RequestDataset.dataset == dataset))
     last = func.max(Release.created_at)
     query = (
         select(Request, func.count(Release.id), last)
         .join(Release, Release.request_id == Request.id)
-        .where(Request.agreement.in_(agreements))
+        .where(*wanted)
         .group_by(Request.id)
         .order_by(last.desc(), Request.id)
         .limit(limit)
         .offset(offset)
     )
     return [Registered(request, count, latest) for request, count, latest in session.execute(query)]
+
+
+def registered(session: Session, agreements: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The bodies that something was released to under ``agreements``, and the datasets that it was about."""
+    released = select(Release.request_id).join(Request, Release.request_id == Request.id)
+    requests = released.where(Request.agreement.in_(agreements))
+    bodies = select(Request.body).where(Request.id.in_(requests)).distinct()
+    datasets = select(RequestDataset.dataset).where(RequestDataset.request_id.in_(requests)).distinct()
+    return list(session.scalars(bodies)), list(session.scalars(datasets))
 
 
 def decided_by_people(

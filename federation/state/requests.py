@@ -30,17 +30,17 @@ def get_request(session: Session, request_id: str) -> Request:
 def list_requests(
     session: Session,
     *,
-    requester: str | None = None,
+    requester: tuple[str, str] | None = None,
     reviewer: str | None = None,
     states: Collection[RequestState] = (),
     limit: int = 100,
     offset: int = 0,
 ) -> Sequence[Request]:
-    """Requests, the newest first: of one requester, on data that one body decides on, in certain stored states
-    (in any, where none is named)."""
+    """Requests, the newest first: of one requester for one body, on data that one body decides on, in certain stored
+    states (in any, where none is named)."""
     query = select(Request).order_by(Request.created_at.desc(), Request.id).limit(limit).offset(offset)
     if requester is not None:
-        query = query.where(Request.requester == requester)
+        query = query.where(Request.requester == requester[0], Request.body == requester[1])
     if states:
         query = query.where(Request.state.in_(states))
     if reviewer is not None:

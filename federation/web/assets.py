@@ -29,6 +29,9 @@ STYLE, SCRIPT, STAMP = "govuk-frontend.min.css", "govuk-frontend.min.js", "versi
 SECONDS = 180
 
 
+MEND = "python -m federation.web.assets"
+
+
 class AssetsUnavailable(Exception):
     """The assets could not be fetched, or are not what they should be. The pages work without them, unstyled."""
 
@@ -131,7 +134,7 @@ def main() -> int:
     except AssetsUnavailable as error:
         sys.stderr.write(
             f"The style of the pages could not be fetched: {error}.\n"
-            "Pages work without it and look plain. Try again: python -m federation.web.assets\n"
+            f"Pages work without it and look plain. Try again: {MEND}\n"
         )
         return 1
     return 0

@@ -92,6 +92,8 @@ def render(
         "path": scope["path"],
         "in_language": lambda other: f"{scope['path']}?{_with_language(scope, other)}",
         "principal": principal,
+        "acts_for_others": principal is not None
+        and bool(node.delegations.of(principal.subject, node.clock().date())),
         "csrf_token": "" if signed_in is None else signed_in.csrf_token,
         "may": lambda act: principal is not None and permitted(principal, Act[act]),
         "demo": node.token_issuer is not None and bool(node.token_issuer.persons),

@@ -12,6 +12,7 @@ from starlette.staticfiles import StaticFiles
 
 from federation.service.node import Node
 from federation.web import (
+    acting_pages,
     ask_pages,
     assets,
     catalogue_pages,
@@ -33,6 +34,7 @@ from federation.web.rendering import STATIC
 log = structlog.get_logger(__name__)
 PAGES = (
     start_pages,
+    acting_pages,
     catalogue_pages,
     ask_pages,
     standard_pages,
@@ -59,7 +61,7 @@ class _Static(StaticFiles):
 def install(app: FastAPI, node: Node) -> None:
     """Add the pages to ``app``. Its errors are pages too, where a browser asks."""
     if not assets.present():
-        log.warning("pages_without_style", mend="python -m federation.web.assets")
+        log.warning("pages_without_style", mend=assets.MEND)
     app.state.maps = tuple(map_of(each, node.directory, node.catalogue) for each in node.settings.pages.maps)
     for module in PAGES:
         app.include_router(module.router, include_in_schema=False)

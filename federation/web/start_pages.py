@@ -37,7 +37,17 @@ def sign_in(node: NodeDep, request: Request, principal: Perhaps, next: str = "/"
         return RedirectResponse(local_path(next), 303)
     persons = node.settings.identity.persons if node.token_issuer is not None else ()
     provider = None if node.login is None else f"/login?{urlencode({'next': local_path(next)})}"
-    return page(request, "sign_in.html", persons=persons, provider=provider, next=local_path(next), faults=[])
+    today = node.clock().date()
+    delegated = sorted({each.body for each in node.delegations.listed if each.from_ <= today <= each.until})
+    return page(
+        request,
+        "sign_in.html",
+        persons=persons,
+        provider=provider,
+        delegated=delegated,
+        next=local_path(next),
+        faults=[],
+    )
 
 
 @router.post("/sign-in", dependencies=[Depends(require_same_site)])
@@ -56,5 +66,5 @@ def sign_in_as(
             request, "sign_in.html", status=422, persons=persons, next=local_path(next), faults=faults
         )
     response = RedirectResponse(local_path(next), 303)
-    open_session(request, response, known[person])
+    open_session(request, response, known[person], known[person])
     return response

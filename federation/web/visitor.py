@@ -66,7 +66,8 @@ def once(
     if not key:
         return None
     said = canonical_json({name: list(values) for name, values in form.items()})
-    return Once(principal.subject, key[:255], request_digest("POST", request.url.path, said))
+    asked = f"{request.url.path} for {principal.body}"
+    return Once(principal.subject, key[:255], request_digest("POST", asked, said))
 
 
 def first(form: Form, name: str) -> str:

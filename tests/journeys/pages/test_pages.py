@@ -241,6 +241,17 @@ def test_anybody_reads_the_register_which_shows_no_person_no_result_and_no_agree
     olu.click("Approve")
     eve.page.reload()
     run(eve)
+    citizen = visit(scripts=False).go("/register")
+    citizen.page.fill("#search", "SKILLS region")
+    citizen.page.select_option("#dataset", label="People")
+    citizen.page.select_option("#body", label="Greater Ay Combined Authority")
+    citizen.click("Search").inspect()
+    assert "The number of people, by region of residence" in citizen.text
+    assert "search=SKILLS" in citizen.page.url
+    citizen.page.fill("#search", "by%sex")
+    citizen.click("Search").inspect()
+    assert "Nothing in the register is like this." in citizen.text
+    assert "Effshire" not in citizen.page.content()
     citizen = visit().go("/register")
     assert "Greater Ay Combined Authority" in citizen.text
     assert "The number of people, by region of residence" in citizen.text

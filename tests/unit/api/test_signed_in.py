@@ -35,7 +35,8 @@ def application(node: Node, public_url: str) -> FastAPI:
     @app.post("/enter", dependencies=[Depends(require_same_site)])
     def enter(request: Request, response: Response) -> None:
         assert node.token_issuer is not None
-        open_session(request, response, node.token_issuer.persons["pat"])
+        pat = node.token_issuer.persons["pat"]
+        open_session(request, response, pat, pat)
 
     @app.get("/who")
     def who(request: Request, somebody: Principal | None = Depends(signed_in)) -> dict[str, str]:  # noqa: B008

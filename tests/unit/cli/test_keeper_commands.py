@@ -23,6 +23,7 @@ import pytest
 from federation.cli.exits import ExitCode
 from federation.cli.main import run
 from federation.state.lock import NodeLock
+from federation.web import assets
 from tests.support.node import FILES, write_node
 
 ROOT = Path(__file__).parents[3]
@@ -151,10 +152,18 @@ def test_a_secret_that_others_can_read_stops_an_import(federation: Type, tmp_pat
 def test_a_sound_configuration(federation: Type, tmp_path: Path) -> None:
     in_force = FILES["agreements/planning.yaml"].partition("- agreement: finished")[0]
     directory = write_node(tmp_path, {"agreements/planning.yaml": in_force})
-    code, out, err = federation("check", directory, "--data")
+    with patch.object(assets, "present", return_value=True):
+        code, out, err = federation("check", directory, "--data")
     assert (code, err) == (0, "")
     assert "the configuration is sound" in out
     assert "The data is what the catalogue says." in out
+    with patch.object(assets, "present", return_value=False):
+        code, out, err = federation("check", directory)
+        (warning,) = json.loads(federation("check", directory, "--json")[1])["warnings"]
+    assert code == 0
+    assert "the style of the pages is missing" in err
+    assert "→ fetch it: python -m federation.web.assets" in err
+    assert warning["mend"].endswith(assets.MEND)
 
 
 def test_all_mistakes_at_once_with_file_line_and_mend(federation: Type, tmp_path: Path) -> None:

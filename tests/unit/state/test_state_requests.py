@@ -187,8 +187,14 @@ def test_lists_are_by_requester_custodian_and_state(database: Database) -> None:
             return {request.id for request in requests.list_requests(session, **filters)}  # type: ignore[arg-type]
 
         assert ids() == ids(reviewer="dfe") == {one.id, two.id}
-        assert ids(requester="eve") == ids(reviewer="ons") == ids(states=[RequestState.SUBMITTED]) == {two.id}
-        assert ids(requester="eve", states=[RequestState.APPROVED]) == set()
+        assert (
+            ids(requester=("eve", "gmca"))
+            == ids(reviewer="ons")
+            == ids(states=[RequestState.SUBMITTED])
+            == {two.id}
+        )
+        assert ids(requester=("eve", "gmca"), states=[RequestState.APPROVED]) == set()
+        assert ids(requester=("eve", "dfe")) == set()
 
 
 def test_what_is_unknown_is_not_found(database: Database) -> None:
