@@ -175,12 +175,6 @@ def count_releases(session: Session, request_id: str) -> int:
     return session.scalars(select(func.count()).where(Release.request_id == request_id)).one()
 
 
-def find_release(session: Session, request_id: str, key: str) -> Release | None:
-    """The latest release of a request with this ``answer_key``: the same question has been answered already."""
-    query = select(Release).where(Release.request_id == request_id, Release.answer_key == key)
-    return session.scalars(query.order_by(Release.created_at.desc(), Release.id).limit(1)).first()
-
-
 def ledger(
     session: Session, series: str, reference_period: str, *, key_epoch: int | None = None
 ) -> Iterator[LedgerEntry]:
