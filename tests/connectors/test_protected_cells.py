@@ -25,6 +25,7 @@ from tests.connectors.postgresql_market import PostgreSQLMarket, Server
 from tests.support.generated_sql import Query, queries
 from tests.support.labour import CODELISTS, LabourMarket, labour_market
 from tests.support.profiles import standard_profile
+from tests.support.thorough import thorough
 from tests.support.verifications import Remembered
 
 TABLES = ("people", "employers", "learners")
@@ -58,6 +59,7 @@ def markets(asked: LabourMarket, postgresql_server: Server, tmp_path: Path) -> I
         market.close()
 
 
+@thorough
 def test_every_engine_gives_the_same_protected_cells(asked: LabourMarket, markets: dict[str, Market]) -> None:
     holders = {
         name: LocalHolder(

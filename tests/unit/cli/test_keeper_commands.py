@@ -25,6 +25,7 @@ from federation.cli.main import run
 from federation.state.lock import NodeLock
 from federation.web import assets
 from tests.support.node import FILES, write_node
+from tests.support.thorough import thorough
 
 ROOT = Path(__file__).parents[3]
 CSV = "person id,region,sex,pay\n" + "".join(
@@ -245,7 +246,7 @@ def serving(node: Path, port: int) -> Iterator[subprocess.Popen[str]]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("stop", [pytest.param(signal.SIGINT, marks=thorough), signal.SIGTERM])
 def test_a_node_serves_alone_and_stops_cleanly(
     federation: Type, tmp_path: Path, stop: signal.Signals
 ) -> None:

@@ -22,6 +22,7 @@ from tests.support.demo_market import demo_market
 from tests.support.generated_sql import Query, queries
 from tests.support.labour import CODELISTS, LabourMarket, labour_market
 from tests.support.null_profile import NULL_PROFILE
+from tests.support.thorough import thorough
 from tests.support.written_back import again
 
 ROOT = Path(__file__).parents[2]
@@ -55,6 +56,7 @@ def test_of_the_oracle(market: LabourMarket) -> None:
     assert sum(_compare(sql, market.catalogue, market.context()) for sql in ORACLE) >= 60
 
 
+@thorough
 def test_of_the_corpus(tmp_path: Path) -> None:
     demo = demo_market(tmp_path, 2000)
     written = 0

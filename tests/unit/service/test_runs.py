@@ -37,6 +37,7 @@ from tests.support.node import (
     running,
     write_node,
 )
+from tests.support.thorough import thorough
 
 PAT = Principal("pat", "Pat", "greater_ay", frozenset({NodeRole.PLANNER}))
 OLU = Principal("olu", "Olu", "office", frozenset({NodeRole.CUSTODIAN}))
@@ -272,6 +273,7 @@ def test_ad_hoc_divisions_are_used_up_and_registered_ones_are_not(tmp_path: Path
         assert ask("SELECT count(*) AS people FROM people WHERE area = 'A6'") == 1
 
 
+@thorough
 def test_a_source_that_changes_under_a_run_voids_it(tmp_path: Path) -> None:
     write_node(tmp_path)
     with served(tmp_path, **{"datasets/people.yaml": slow_people(tmp_path)}) as node:
