@@ -252,8 +252,7 @@ class Run(Base):
 class Release(Base):
     """What crossed the disclosure line: immutable, one per run. ``path`` is relative to the release store.
 
-    ``answer_key`` identifies the answer (plan, parameters, snapshots, key epoch), so that the same question asked
-    again is answered from here.
+    ``answer_key`` identifies the answer: plan, parameters, snapshots, key epoch.
     """
 
     __tablename__ = "releases"
