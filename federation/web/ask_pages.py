@@ -21,7 +21,7 @@ from federation.service.questions import Ask, Value
 from federation.service.views import AgreementView, CheckView, CodeView, DatasetView, RequestView
 from federation.web import builder
 from federation.web.builder import Building
-from federation.web.language import mark
+from federation.web.language import language_of, mark, translations
 from federation.web.rendering import page
 from federation.web.visitor import LONGEST_TEXT, TOO_LONG, Fault, Fields, Form, OnceDep, Reader, Sender, first
 from policies.refusals import Code
@@ -238,7 +238,7 @@ def _page(
         datasets=datasets,
         dataset=dataset,
         building=building,
-        measures=builder.measures_of(dataset) if dataset else [],
+        measures=builder.measures_of(dataset, translations(language_of(request))) if dataset else [],
         groupable=builder.groupable_of(dataset) if dataset else [],
         filterable=builder.filterable_of(dataset) if dataset else [],
         groups=builder.GROUPS,
@@ -301,10 +301,12 @@ class Line:
 
 
 def _lines(sql: str, checked: CheckView | None) -> list[Line]:
-    """The SQL by lines, where something in it was refused."""
+    """The SQL by lines, where something in it was refused that has a place."""
     if checked is None or checked.accepted:
         return []
     places = [(fault.line, fault.column) for fault in checked.refusals if fault.line and fault.column]
+    if not places:
+        return []
     return [
         Line(number, text, tuple(sorted({column for line, column in places if line == number and column})))
         for number, text in enumerate(sql.splitlines(), 1)

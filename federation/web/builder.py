@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from gettext import NullTranslations
 
 from federation.service.views import DatasetView, VariableView
+from federation.web.language import Language, mark, translations
 
+ENGLISH = translations(Language.ENGLISH)
 GROUPS = 3
 FILTERS = 3
 MEASURE_KINDS: Mapping[str, tuple[str, str]] = {
-    "mean": ("Mean of {}", "avg({})"),
-    "median": ("Median of {}", "median({})"),
-    "total": ("Total of {}", "sum({})"),
+    "mean": (mark("Mean of %(variable)s"), "avg({})"),
+    "median": (mark("Median of %(variable)s"), "median({})"),
+    "total": (mark("Total of %(variable)s"), "sum({})"),
 }
 
 
@@ -59,17 +62,24 @@ class Building:
         )
 
 
-def measures_of(dataset: DatasetView) -> list[Choice]:
-    """What can be counted or computed: units first, grossed up where the dataset has a weight."""
+def measures_of(dataset: DatasetView, words: NullTranslations = ENGLISH) -> list[Choice]:
+    """What can be counted or computed, in the language of ``words``: units first, grossed up where the dataset has a
+    weight."""
     weight = next((v for v in dataset.variables if v.role == "weight"), None)
-    counts = [Choice("count", f"Number of records ({dataset.unit})")]
+    unit = {"unit": dataset.unit}
+    counts = [Choice("count", words.gettext("Number of records (%(unit)s)") % unit)]
     if weight is not None:
         counts = [
-            Choice("weighted", f"Number of {dataset.unit} records, grossed up to the population"),
+            Choice(
+                "weighted", words.gettext("Number of %(unit)s records, grossed up to the population") % unit
+            ),
             *counts,
         ]
     return counts + [
-        Choice(f"{kind} {variable.name}", wording.format(variable.title.lower()) + _unit(variable))
+        Choice(
+            f"{kind} {variable.name}",
+            words.gettext(wording) % {"variable": variable.title.lower()} + _unit(variable),
+        )
         for variable in dataset.variables
         if variable.role == "measure" and "aggregate" in variable.uses
         for kind, (wording, _) in MEASURE_KINDS.items()

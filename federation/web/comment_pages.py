@@ -10,7 +10,7 @@ from fastapi.responses import RedirectResponse
 from federation.api.dependencies import NodeDep
 from federation.service import comments
 from federation.state.models import SubjectKind
-from federation.web.language import language_of, mark, translations
+from federation.web.language import mark
 from federation.web.rendering import page
 from federation.web.visitor import Fault, Fields, OnceDep, Sender, first, text_of
 
@@ -30,8 +30,7 @@ def say(
     """Say something about a thing that one may see. A comment with a mistake is shown on a page of its own."""
     where = f"/{kind}s/{subject}"
     faults: list[Fault] = []
-    missing = translations(language_of(request)).gettext(mark("Write what you want to say"))
-    text = text_of(first(form, "comment"), "comment", missing, faults)
+    text = text_of(first(form, "comment"), "comment", mark("Write what you want to say"), faults)
     if faults:
         comments.listing(node, principal, kind, subject)  # nobody learns of what they may not see
         return page(

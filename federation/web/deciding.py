@@ -11,7 +11,8 @@ from federation.service.decisions import Ruling
 from federation.service.views import RequestView
 from federation.state.lifecycle import Action
 from federation.state.models import RefusalReason
-from federation.web.visitor import LONGEST_TEXT, Fault, Form, first, text_of
+from federation.web.language import mark
+from federation.web.visitor import LONGEST_TEXT, TOO_LONG, Fault, Form, first, text_of
 
 MOST_RUNS = 100_000
 
@@ -62,8 +63,10 @@ def decided(form: Form, today: date) -> Decided:
     act = next((each for each in ACTS if each == first(form, "decision")), None)
     faults: list[Fault] = []
     if act is None:
-        faults.append({"text": "Choose what you decide", "href": "#decision"})
-    reason = text_of(said.reason, "reason", "Give a reason: the requester reads it, and it is kept", faults)
+        faults.append({"text": mark("Choose what you decide"), "href": "#decision"})
+    reason = text_of(
+        said.reason, "reason", mark("Give a reason: the requester reads it, and it is kept"), faults
+    )
     ruling = Ruling(reason, first(form, "plan_digest") or None)
     if act is Action.REFUSE:
         ruling = _refusal(ruling, said, faults)
@@ -75,21 +78,20 @@ def decided(form: Form, today: date) -> Decided:
 def _refusal(ruling: Ruling, said: Said, faults: list[Fault]) -> Ruling:
     code = next((each for each in RefusalReason if each == said.code), None)
     if code is None:
-        faults.append({"text": "Choose what kind of reason it is", "href": "#code"})
+        faults.append({"text": mark("Choose what kind of reason it is"), "href": "#code"})
     return Ruling(ruling.reason, ruling.plan_digest, code=code)
 
 
 def _approval(ruling: Ruling, said: Said, today: date, faults: list[Fault]) -> Ruling:
     runs = int(said.maximum_runs) if said.maximum_runs.isdecimal() and len(said.maximum_runs) < 9 else 0
     if said.maximum_runs and not 1 <= runs <= MOST_RUNS:
-        text = f"Give the number of answers as a whole number, from 1 to {MOST_RUNS:,}"
+        text = mark("Give the number of answers as a whole number, from 1 to 100,000")
         faults.append({"text": text, "href": "#maximum_runs"})
     if len(said.conditions) > LONGEST_TEXT:
-        text = f"Conditions have at most {LONGEST_TEXT:,} characters"
-        faults.append({"text": text, "href": "#conditions"})
+        faults.append({"text": TOO_LONG, "href": "#conditions"})
     until = _end_of(said.until, today)
     if said.until and until is None:
-        faults.append({"text": "Give a last day that is still to come, or none", "href": "#until"})
+        faults.append({"text": mark("Give a last day that is still to come, or none"), "href": "#until"})
     return Ruling(ruling.reason, ruling.plan_digest, until, said.conditions or None, runs or None)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from gettext import NullTranslations
 
 from federation.service.views import DecisionView, RequestView, VersionView
 from federation.state.lifecycle import Role
@@ -28,28 +29,40 @@ class Entry:
 
 
 def history_of(
-    view: RequestView, versions: Sequence[VersionView], *, body_title: Titles, dataset_title: Titles
+    view: RequestView,
+    versions: Sequence[VersionView],
+    *,
+    body_title: Titles,
+    dataset_title: Titles,
+    words: NullTranslations,
 ) -> list[Entry]:
-    """The entries, the first one first. A decision on several datasets at once is one entry."""
-    found = [_submitted(view, each) for each in versions]
+    """The entries in a language, the first one first. A decision on several datasets at once is one entry."""
+    found = [_submitted(view, each, words) for each in versions]
     for made in _together(view.decisions):
         first = made[0]
         found.append(
             Entry(
                 first.decided_at,
-                OUTCOMES[Outcome(first.outcome)],
-                f"for {_listed([dataset_title(each.dataset) for each in made])}, {_by(first, body_title)}",
+                words.gettext(OUTCOMES[Outcome(first.outcome)]),
+                words.gettext("for %(datasets)s, %(by)s")
+                % {
+                    "datasets": _listed([dataset_title(each.dataset) for each in made], words),
+                    "by": _by(first, body_title, words),
+                },
                 first.reason,
-                _terms(first),
+                _terms(first, words),
             )
         )
     return sorted(found, key=lambda entry: entry.at)
 
 
-def _submitted(view: RequestView, version: VersionView) -> Entry:
+def _submitted(view: RequestView, version: VersionView, words: NullTranslations) -> Entry:
     last = version.version == view.version
-    what = "Submitted" if version.version == 1 else f"Submitted again as version {version.version}"
-    return Entry(version.submitted_at, what, f"by {view.requester}", before=None if last else version)
+    what = words.gettext("Submitted")
+    if version.version > 1:
+        what = words.gettext("Submitted again as version %(number)s") % {"number": version.version}
+    by = words.gettext("by %(person)s") % {"person": view.requester}
+    return Entry(version.submitted_at, what, by, before=None if last else version)
 
 
 def _together(decisions: Iterable[DecisionView]) -> list[list[DecisionView]]:
@@ -61,46 +74,50 @@ def _together(decisions: Iterable[DecisionView]) -> list[list[DecisionView]]:
     return list(acts.values())
 
 
-def _by(decision: DecisionView, body_title: Titles) -> str:
+def _by(decision: DecisionView, body_title: Titles, words: NullTranslations) -> str:
+    who = {"name": decision.decided_by, "person": decision.decided_by, "nodes": decision.decided_by}
     match DecisionKind(decision.kind):
         case DecisionKind.STANDING_RULE:
-            return f"by the standing rule “{decision.decided_by}”"
+            return words.gettext("by the standing rule “%(name)s”") % who
         case DecisionKind.STANDARD_QUERY:
-            return f"by the standard query “{decision.decided_by}”"
+            return words.gettext("by the standard query “%(name)s”") % who
         case DecisionKind.HOLDER:
-            return f"where it is held: {decision.decided_by}"
+            return words.gettext("where it is held: %(nodes)s") % who
         case DecisionKind.PERSON if decision.outcome in (Outcome.ACCEPT, Outcome.APPEAL):
-            return f"by {decision.decided_by}"
+            return words.gettext("by %(person)s") % who
         case DecisionKind.PERSON:
-            capacity = ", as reviewer" if decision.role == Role.REVIEWER else ""
-            return (
-                f"by {decision.decided_by}, {body_title(decision.custodian)}{capacity}{_delegated(decision)}"
-            )
+            capacity = words.gettext(", as reviewer") if decision.role == Role.REVIEWER else ""
+            by = words.gettext("by %(person)s") % who
+            return f"{by}, {body_title(decision.custodian)}{capacity}{_delegated(decision, words)}"
 
 
-def _delegated(decision: DecisionView) -> str:
+def _delegated(decision: DecisionView, words: NullTranslations) -> str:
     given = decision.delegation
-    return "" if given is None else f", by delegation until {given.until.isoformat()} ({given.instrument})"
+    if given is None:
+        return ""
+    text = words.gettext(", by delegation until %(day)s (%(instrument)s)")
+    return text % {"day": given.until.isoformat(), "instrument": given.instrument}
 
 
-def _terms(decision: DecisionView) -> list[str]:
+def _terms(decision: DecisionView, words: NullTranslations) -> list[str]:
     found = []
     if decision.code is not None:
-        found.append(f"{REFUSALS[RefusalReason(decision.code)]}.")
+        found.append(f"{words.gettext(REFUSALS[RefusalReason(decision.code)])}.")
     if decision.conditions is not None:
-        found.append(f"On condition: {decision.conditions}")
+        found.append(words.gettext("On condition: %(text)s") % {"text": decision.conditions})
     if decision.maximum_runs is not None:
-        found.append(
-            f"Good for {decision.maximum_runs:,} {'answer' if decision.maximum_runs == 1 else 'answers'}."
-        )
+        text = words.ngettext("Good for %(num)s answer.", "Good for %(num)s answers.", decision.maximum_runs)
+        found.append(text % {"num": f"{decision.maximum_runs:,}"})
     return found
 
 
-def _listed(names: Sequence[str]) -> str:
+def _listed(names: Sequence[str], words: NullTranslations) -> str:
     """Names in a sentence.
 
-    >>> _listed(["People"]), _listed(["People", "Pay", "Posts"])
+    >>> _listed(["People"], NullTranslations()), _listed(["People", "Pay", "Posts"], NullTranslations())
     ('People', 'People, Pay and Posts')
     """
     *others, last = names
-    return f"{', '.join(others)} and {last}" if others else last
+    if not others:
+        return last
+    return words.gettext("%(others)s and %(last)s") % {"others": ", ".join(others), "last": last}

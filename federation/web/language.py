@@ -1,4 +1,4 @@
-"""English and Welsh: which one a page is in, and its words by gettext. What is not translated yet stands in English."""
+"""English and Welsh: which one a page is in, and its words by gettext. No Welsh speaker has reviewed the Welsh."""
 
 from __future__ import annotations
 

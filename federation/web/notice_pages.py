@@ -14,6 +14,7 @@ from federation.service import notices
 from federation.service.errors import ServiceCode, ServiceError
 from federation.service.node import Node
 from federation.service.notices import NoticeView, SubscriptionView
+from federation.web.language import mark
 from federation.web.rendering import page
 from federation.web.visitor import Fault, Fields, Reader, Sender, first
 
@@ -35,7 +36,7 @@ def subscribe(node: NodeDep, request: Request, principal: Sender, form: Fields) 
         made = notices.subscribe(node, principal, body.email)
     except ValidationError:
         return _page(
-            node, request, principal, faults=[_fault("This is not an address for e-mail")], email=email
+            node, request, principal, faults=[_fault(mark("This is not an address for e-mail"))], email=email
         )
     except ServiceError as error:
         if error.code is not ServiceCode.INVALID_REQUEST:

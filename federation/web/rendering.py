@@ -127,7 +127,7 @@ def environment(language: Language) -> Environment:
         "day": partial(day, language),
         "moment": partial(moment, language),
         "number": number,
-        "tally": tally,
+        "tally": partial(tally, words),
     }
     made.globals |= {
         "static": static,
@@ -161,14 +161,16 @@ def number(value: float) -> str:
     return f"{value:,}"
 
 
-def tally(counts: Mapping[str, int]) -> str:
-    """How many requests are in which state, in words.
+def tally(words: NullTranslations, counts: Mapping[str, int]) -> str:
+    """How many requests are in which state, in a language.
 
-    >>> tally({"approved": 2, "under_review": 1})
+    >>> tally(NullTranslations(), {"approved": 2, "under_review": 1})
     '1 being reviewed, 2 approved'
     """
     return ", ".join(
-        f"{counts[state]} {tag.text.lower()}" for state, tag in REQUEST_TAGS.items() if state in counts
+        f"{counts[state]} {words.gettext(tag.text).lower()}"
+        for state, tag in REQUEST_TAGS.items()
+        if state in counts
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import RedirectResponse
@@ -19,6 +19,7 @@ from federation.state.models import RefusalReason, SubjectKind
 from federation.web.deciding import ACTS, Decided, Said, decided
 from federation.web.difference import sides
 from federation.web.history import history_of
+from federation.web.language import language_of, mark, translations
 from federation.web.rendering import dataset_title, page, title_of
 from federation.web.run_pages import values_of
 from federation.web.visitor import Fault, Fields, OnceDep, Reader, Sender, first, text_of
@@ -33,12 +34,12 @@ def listing(
     node: NodeDep,
     request: Request,
     principal: Reader,
-    state: RequestState | None = None,
+    state: RequestState | Literal[""] = "",
     number: Annotated[int, Query(alias="page", ge=1, le=100_000)] = 1,
 ) -> Response:
     """The requests that concern the reader, the newest first."""
     offset = (number - 1) * ON_A_PAGE
-    found = requests.listing(node, principal, state=state, limit=ON_A_PAGE + 1, offset=offset)
+    found = requests.listing(node, principal, state=state or None, limit=ON_A_PAGE + 1, offset=offset)
     return page(
         request,
         "requests.html",
@@ -109,7 +110,7 @@ def appeal(
 ) -> Response:
     """Have a refusal looked at by somebody else."""
     faults: list[Fault] = []
-    reason = text_of(first(form, "appeal"), "appeal", "Say why somebody else should look at it", faults)
+    reason = text_of(first(form, "appeal"), "appeal", mark("Say why somebody else should look at it"), faults)
     if faults:
         return _page(node, request, principal, request_id, faults, appeal=reason)
     requests.appeal(node, principal, request_id, reason, once)
@@ -159,6 +160,7 @@ def _page(
             requests.versions(node, principal, request_id),
             body_title=partial(title_of, node),
             dataset_title=partial(dataset_title, node),
+            words=translations(language_of(request)),
         ),
         evidence=custody.evidence(node, principal, request_id) if offered.reviews else None,
         comments=comments.listing(node, principal, SubjectKind.REQUEST, request_id),

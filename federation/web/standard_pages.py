@@ -16,6 +16,7 @@ from federation.service.node import Node
 from federation.service.permissions import Act, permitted
 from federation.service.questions import Value
 from federation.service.views import StandardQueryView
+from federation.web.language import language_of, translations
 from federation.web.rendering import page
 from federation.web.visitor import Fault, Fields, Form, OnceDep, Reader, Sender, first
 
@@ -50,8 +51,9 @@ def run(
     """Ask it and run it. Where a custodian has not taken part, the request waits for its decision."""
     view = standard_queries.get(node, principal, query)
     choices = _choices(node, view, form)
+    text = translations(language_of(request)).gettext("Choose one of the values of %(title)s")
     faults = [
-        {"text": f"Choose one of the values of {each.title}", "href": f"#value-{each.name}"}
+        {"text": text % {"title": each.title}, "href": f"#value-{each.name}"}
         for each in choices
         if each.value is None
     ]

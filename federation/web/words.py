@@ -37,23 +37,23 @@ REQUEST_TAGS: Mapping[RequestState, Tag] = {
 }
 
 OUTCOMES: Mapping[Outcome, str] = {
-    Outcome.APPROVE: "Approved",
-    Outcome.RETURN: "Returned for changes",
-    Outcome.REFUSE: "Refused",
-    Outcome.APPEAL: "Appealed",
-    Outcome.ACCEPT: "Conditions accepted",
-    Outcome.SUSPEND: "Suspended",
-    Outcome.RESUME: "Resumed",
-    Outcome.REVOKE: "Approval taken back",
+    Outcome.APPROVE: mark("Approved"),
+    Outcome.RETURN: mark("Returned for changes"),
+    Outcome.REFUSE: mark("Refused"),
+    Outcome.APPEAL: mark("Appealed"),
+    Outcome.ACCEPT: mark("Conditions accepted"),
+    Outcome.SUSPEND: mark("Suspended"),
+    Outcome.RESUME: mark("Resumed"),
+    Outcome.REVOKE: mark("Approval taken back"),
 }
 
 REFUSALS: Mapping[RefusalReason, str] = {
-    RefusalReason.PURPOSE_NOT_PERMITTED: "The purpose is not permitted",
-    RefusalReason.DISCLOSURE_RISK: "It could disclose something about somebody",
-    RefusalReason.INSUFFICIENT_DETAIL: "The request does not say enough",
-    RefusalReason.DATA_UNSUITABLE: "The data cannot answer the question",
-    RefusalReason.AUTHORITY_MISSING: "There is no authority for it",
-    RefusalReason.OTHER: "Another reason",
+    RefusalReason.PURPOSE_NOT_PERMITTED: mark("The purpose is not permitted"),
+    RefusalReason.DISCLOSURE_RISK: mark("It could disclose something about somebody"),
+    RefusalReason.INSUFFICIENT_DETAIL: mark("The request does not say enough"),
+    RefusalReason.DATA_UNSUITABLE: mark("The data cannot answer the question"),
+    RefusalReason.AUTHORITY_MISSING: mark("There is no authority for it"),
+    RefusalReason.OTHER: mark("Another reason"),
 }
 
 RUN_TAGS: Mapping[RunState, Tag] = {

@@ -142,7 +142,7 @@ def test_a_purpose_that_no_agreement_names_is_for_a_person_who_reads_what_the_an
     pat.page.fill("#justification", "To choose <b>courses</b> for March")
     pat.click("Check the question").inspect()
     assert "the agreement permits it" in pat.text
-    assert "decided at once by standing rule" in pat.text
+    assert "decided at once by the standing rule “people_by_region”" in pat.text
     pat.page.check("label:text-is('Another purpose')")
     pat.page.fill("#other_purpose", "marketing")
     pat.click("Check the question").inspect()
@@ -151,7 +151,7 @@ def test_a_purpose_that_no_agreement_names_is_for_a_person_who_reads_what_the_an
     assert pat.page.input_value("#other_purpose") == "marketing"
     pat.page.fill("#other_purpose", "a visit of the minister")
     pat.click("Check the question").inspect()
-    assert "This can be asked, and needs a person" in pat.text
+    assert "This can be asked, but a person has to look at the purpose" in pat.text
     assert "Office of example statistics decides" in pat.text
     pat.click("Ask for approval").inspect()
     assert "Waiting for a decision" in pat.text
