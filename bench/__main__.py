@@ -14,13 +14,17 @@ import argparse
 import json
 import subprocess
 import sys
+from collections.abc import Iterable
+from importlib import import_module
 from pathlib import Path
 
+import duckdb
+import pytest
 from rich.console import Console
 from rich.table import Table
 
 from bench.federation import MODES, SLOWEST, four_nations
-from bench.questions import ROOT, Bench
+from bench.questions import OF_ENTITIES, QUESTIONS, ROOT, Bench, Question
 from bench.service import TYPICAL, compile_seconds, fetch_again, long_query
 from bench.smartnoise import beside_smartnoise
 from examples.synthetic.generate import generate
@@ -33,6 +37,22 @@ def people(count: int, seed: int, console: Console) -> Path:
     if not (folder / "people.parquet").exists():
         with console.status(f"making {count:,} people (once)"):
             generate(count, folder, seed)
+    return folder
+
+
+def in_order(data: Path, console: Console) -> Path:
+    """The same folder with people stored in the order of employers, as ``federation import --keep`` stores them."""
+    folder = data / "in_order"
+    people = folder / "people.parquet"
+    if not people.exists():
+        folder.mkdir(exist_ok=True)
+        for other in data.glob("*.parquet"):
+            if not (folder / other.name).exists() and other.name != people.name:
+                (folder / other.name).symlink_to(Path("..") / other.name)
+        with console.status("storing people in the order of employers (once)"), duckdb.connect() as making:
+            given = f"SELECT * FROM '{data / people.name}' ORDER BY employer_id"
+            making.execute(f"COPY ({given}) TO '{people}.new' (FORMAT parquet, COMPRESSION zstd)")
+        Path(f"{people}.new").rename(people)
     return folder
 
 
@@ -51,22 +71,30 @@ def main() -> None:
         return
     data = people(options.people, options.seed, console)
     bench = Bench(data)
-    _questions(console, bench, options.people, options.repeat)
+    _questions(console, bench, QUESTIONS, f"{options.people:,} people", options.repeat)
     _service(console, bench, options.repeat)
     bench.close()
+    ordered = Bench(in_order(data, console))
+    _questions(
+        console, ordered, OF_ENTITIES, "the same people stored in the order of employers", options.repeat
+    )
+    ordered.close()
     _groups(console, data)
     with console.status("smartnoise-sql"):
         said = beside_smartnoise(OUT, data)
     console.print(said)
+    _engines(console, options.people // 4, options.repeat)
     _federation(console, options.people, options.repeat)
 
 
-def _questions(console: Console, bench: Bench, count: int, repeat: int) -> None:
-    table = Table(title=f"The same question, protected and raw, {count:,} people, median of {repeat}")
+def _questions(
+    console: Console, bench: Bench, questions: Iterable[Question], people: str, repeat: int
+) -> None:
+    table = Table(title=f"The same question, protected and raw, {people}, median of {repeat}")
     for heading in ("question", "protected", "raw", "ratio", "aim"):
         table.add_column(heading, justify="left" if heading == "question" else "right")
     with console.status("questions") as status:
-        for question, pair in bench.run(repeat):
+        for question, pair in bench.run(questions, repeat):
             aim = f"≤ {question.limit}" if question.limit else "–"
             table.add_row(
                 question.name, f"{pair.protected:.2f} s", f"{pair.raw:.2f} s", f"{pair.ratio:.2f}", aim
@@ -98,6 +126,17 @@ def _groups(console: Console, data: Path) -> None:
         done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=True)
     cells, seconds, peak = done.stdout.split()
     console.print(f"A table of {int(cells):,} cells: {seconds} s, peak memory of the process {peak} MiB.")
+
+
+def _engines(console: Console, people: int, repeat: int) -> None:
+    """Servers that are started for it, where they are installed."""
+    for name, module in (("PostgreSQL", "bench.postgresql"), ("Spark", "bench.spark_bench")):
+        try:
+            with console.status(name):
+                found = import_module(module).measure(people, repeat)
+        except (ImportError, pytest.skip.Exception) as missing:
+            found = f"{name} was not measured: {missing}."
+        console.print(found)
 
 
 def _federation(console: Console, people: int, repeat: int) -> None:

@@ -1,33 +1,32 @@
 """What instrumentation costs at the source: each fragment beside the plain question that an analyst would ask.
 
-    python bench/connector_bench.py [PEOPLE] [--repeat N] [--json FILE]
+    python -m bench.connector_bench [PEOPLE] [--repeat N] [--engine duckdb|postgresql|spark]
 
-Makes PEOPLE synthetic people (20 million if not told) as Parquet and as a native DuckDB table in a temporary
-folder, then runs plain question and fragment in turn and prints the medians, and the ratio of the medians.
-The plain question runs on a DuckDB of the same settings. Both sides are warm: the first pair is not counted.
+Makes PEOPLE synthetic people (20 million if not told), then runs plain question and fragment in turn and prints the
+medians, the ratio of the medians, and how much comes from the source to the node. Both sides are warm: the first pair
+is not counted.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import resource
 import statistics
-import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
+from importlib import import_module
 from pathlib import Path
+from typing import Protocol
 
 import duckdb
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+from rich.console import Console
+from rich.table import Table
 
 from catalogue.fragment import (
     Axis,
@@ -41,11 +40,12 @@ from catalogue.fragment import (
     Magnitude,
     Measure,
     Statistic,
-    Table,
     Tally,
 )
+from catalogue.fragment import Table as Source
 from catalogue.leaves import LeafSet
 from connectors.duckdb import DuckDBConnector
+from connectors.protocol import Connector
 from connectors.sources import DatabaseSource, FileSource
 
 CHUNK = 1_000_000
@@ -117,8 +117,12 @@ def cube(*axes: Axis) -> tuple[Block, ...]:
     )
 
 
+ENOUGH = 5
+"""Second units that a profile with a minimum of 3 and noise of at most 2 counts up to."""
+
+
 def ask(
-    table: Table,
+    table: Source,
     blocks: tuple[Block, ...],
     *asked: Statistic,
     second: Field | None = None,
@@ -126,7 +130,19 @@ def ask(
     unit: Field | None = None,
     where: tuple[Condition, ...] = (),
 ) -> Fragment:
-    return Fragment(table, (), unit, Field("record_key"), second, holding, None, where, blocks, asked)
+    return Fragment(
+        table,
+        (),
+        unit,
+        Field("record_key"),
+        second,
+        holding,
+        None,
+        where,
+        blocks,
+        asked,
+        ENOUGH if second else None,
+    )
 
 
 @dataclass(frozen=True)
@@ -137,7 +153,7 @@ class Case:
     limit: float | None = None
 
 
-def cases(table: Table) -> Iterator[Case]:
+def cases(table: Source) -> Iterator[Case]:
     by_area = (Block((leaves(AREA),)),)
     working_age = Condition(AGE, LeafSet.of(range(0, 49), len(AGE.values)))
     yield Case(
@@ -210,65 +226,95 @@ def cases(table: Table) -> Iterator[Case]:
     )
 
 
-def seconds(connector: DuckDBConnector, plain: duckdb.DuckDBPyConnection, case: Case) -> tuple[float, float]:
-    started = time.perf_counter()
-    plain.sql(case.plain).to_arrow_table()
-    between = time.perf_counter()
-    connector.run((case.fragment,), deadline=time.monotonic() + 600, cancel=threading.Event())
-    return between - started, time.perf_counter() - between
+class Ask(Protocol):
+    """Asks a plain question and reads all of its answer."""
+
+    def __call__(self, sql: str, /) -> object: ...
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Medians in seconds of the plain question and of the fragment, and the bytes of cells that came to the node."""
+
+    case: Case
+    plain: float
+    ours: float
+    bytes: int
+
+
+def measured(cases: Iterable[Case], plain: Ask, connector: Connector, repeat: int) -> Iterator[Measured]:
+    """Both sides once to warm up, then in turn."""
+    for case in cases:
+        before, ours, size = list[float](), list[float](), 0
+        for _ in range(repeat + 1):
+            started = time.perf_counter()
+            plain(case.plain)
+            between = time.perf_counter()
+            (raw,) = connector.run(
+                (case.fragment,), deadline=time.monotonic() + 900, cancel=threading.Event()
+            )
+            before.append(between - started)
+            ours.append(time.perf_counter() - between)
+            size = sum(table.nbytes for table in (raw.cells, *raw.histograms.values()))
+        yield Measured(case, statistics.median(before[1:]), statistics.median(ours[1:]), size)
+
+
+def shown(title: str, found: Iterable[Measured]) -> Table:
+    """The figures as a table for the terminal."""
+    table = Table(title=title)
+    for heading in ("question", "fragment", "plain", "ratio", "aim", "cells to the node"):
+        table.add_column(heading, justify="left" if heading == "question" else "right")
+    for each in found:
+        aim = f"≤ {each.case.limit}" if each.case.limit else "–"
+        seconds = (f"{each.ours:.2f} s", f"{each.plain:.2f} s", f"{each.ours / each.plain:.2f}")
+        table.add_row(each.case.name, *seconds, aim, f"{each.bytes / 1000:,.1f} kB")
+    return table
+
+
+def on_duckdb(count: int, repeat: int) -> Iterator[Table]:
+    """The questions on Parquet, on Parquet in the order of employers, and on a native table."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        make_people(count, folder / "people.parquet")
+        with duckdb.connect(str(folder / "people.duckdb")) as making:
+            making.execute(f"CREATE TABLE people AS FROM '{folder / 'people.parquet'}'")
+            making.execute(f"COPY (FROM people ORDER BY employer) TO '{folder / 'ordered.parquet'}'")
+        for title, source, location in (
+            ("Parquet", FileSource(folder), "people.parquet"),
+            ("Parquet in the order of employers", FileSource(folder), "ordered.parquet"),
+            ("a native table", DatabaseSource(folder / "people.duckdb"), "people"),
+        ):
+            plain = duckdb.connect(config={"memory_limit": "8GB", "preserve_insertion_order": False})
+            if isinstance(source, FileSource):
+                plain.execute(f"CREATE VIEW people AS FROM '{folder / location}'")
+            else:
+                plain.execute(f"ATTACH '{folder / 'people.duckdb'}' AS source (READ_ONLY); USE source")
+            connector = DuckDBConnector(source, memory_limit="8GB")
+            asked = cases(Source("bench", location, "people"))
+            yield shown(
+                f"DuckDB, {title}, {count:,} people, median of {repeat}",
+                measured(asked, lambda sql: plain.sql(sql).to_arrow_table(), connector, repeat),  # noqa: B023
+            )
+            connector.close()
+            plain.close()
 
 
 def main() -> None:
-    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    arguments.add_argument("people", type=int, nargs="?", default=20_000_000)
-    arguments.add_argument("--repeat", type=int, default=5)
-    arguments.add_argument("--json", type=Path)
-    arguments.add_argument("--engine", choices=("duckdb", "postgresql", "spark"), default="duckdb")
-    given = arguments.parse_args()
-    if given.engine == "postgresql":
-        from bench.postgresql import measure  # which takes its questions from here
-
-        _write(given.json, given.people, measure(given.people, given.repeat))
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("people", type=int, nargs="?", default=20_000_000)
+    parser.add_argument("--repeat", type=int, default=5)
+    parser.add_argument("--engine", choices=("duckdb", "postgresql", "spark"), default="duckdb")
+    given = parser.parse_args()
+    console = Console()
+    if given.engine == "duckdb":
+        for table in on_duckdb(given.people, given.repeat):
+            console.print(table)
         return
-    if given.engine == "spark":
-        from bench.spark_bench import bench_spark  # likewise, and it needs pyspark
-
-        _write(given.json, given.people, bench_spark(given.people, given.repeat))
-        return
-    found: list[dict[str, object]] = []
-    with tempfile.TemporaryDirectory() as folder:
-        parquet, database = Path(folder) / "people.parquet", Path(folder) / "people.duckdb"
-        make_people(given.people, parquet)
-        with duckdb.connect(str(database)) as making:
-            making.execute(f"CREATE TABLE people AS FROM '{parquet}'")
-        for storage, source, table in (
-            ("parquet", FileSource(Path(folder)), Table("bench", parquet.name, "people")),
-            ("native", DatabaseSource(database), Table("bench", "people", "people")),
-        ):
-            connector = DuckDBConnector(source, memory_limit="8GB")
-            plain = duckdb.connect(config={"memory_limit": "8GB", "preserve_insertion_order": False})
-            if storage == "parquet":
-                plain.execute(f"CREATE VIEW people AS FROM '{parquet}'")
-            else:
-                plain.execute(f"ATTACH '{database}' AS source (READ_ONLY); USE source")
-            print(f"\n{storage}, {given.people:,} people, median of {given.repeat}")
-            print(f"{'':46}{'plain s':>9}{'ours s':>9}{'ratio':>7}{'limit':>7}")
-            for case in cases(table):
-                pairs = [seconds(connector, plain, case) for _ in range(given.repeat + 1)][1:]
-                before, ours = (statistics.median(side) for side in zip(*pairs, strict=True))
-                limit = f"{case.limit:.2f}" if case.limit else "-"
-                print(f"{case.name:46}{before:9.3f}{ours:9.3f}{ours / before:7.2f}{limit:>7}")
-                found.append({"storage": storage, "case": case.name, "plain": before, "ours": ours})
-            connector.close()
-            plain.close()
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        print(f"\npeak memory of this process, making the data included: {peak:,.0f} MiB")
-    _write(given.json, given.people, found)
-
-
-def _write(path: Path | None, people: int, found: list[dict[str, object]]) -> None:
-    if path is not None:
-        path.write_text(json.dumps({"people": people, "cases": found}, indent=2))
+    # The others take their questions from here, and Spark's needs pyspark.
+    module = import_module("bench.postgresql" if given.engine == "postgresql" else "bench.spark_bench")
+    console.print(module.measure(given.people, given.repeat))
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
@@ -54,14 +54,17 @@ QUESTIONS = (
     Question(
         "counts with three employers",
         "SELECT lad_work, sex, COUNT(*) FROM people WHERE status = 'EE' GROUP BY ALL",
+        4,
         second_units=3,
     ),
     Question(
         "means with p% of holdings",
         "SELECT lad_work, sex, AVG(pay) FROM people GROUP BY ALL",
+        4,
         holding="employer_id",
     ),
 )
+OF_ENTITIES = tuple(question for question in QUESTIONS if question.second_units or question.holding)
 
 
 class Generated:
@@ -89,8 +92,8 @@ class Bench:
         self.connector.close()
         self.raw.close()
 
-    def run(self, repeat: int) -> Iterator[tuple[Question, Pair]]:
-        for question in QUESTIONS:
+    def run(self, questions: Iterable[Question], repeat: int) -> Iterator[tuple[Question, Pair]]:
+        for question in questions:
             yield question, self.compare(question, repeat)
 
     def compare(self, question: Question, repeat: int) -> Pair:

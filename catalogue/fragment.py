@@ -140,8 +140,8 @@ class Tally:
     """Units that meet ``where`` (and have a value of ``measure``, where one is given).
 
     Raw columns, prefixed ``{id}_``: ``n`` int64 distinct units, ``key`` int64 sum of their record keys modulo
-    RECORD_KEY_MODULUS; with a second unit in the fragment ``second`` int64; with a weight ``w`` decimal and ``w2``
-    (sum of squared weights).
+    RECORD_KEY_MODULUS; with a second unit in the fragment ``second`` int64 (up to ``enough_second_units``); with a
+    weight ``w`` decimal and ``w2`` (sum of squared weights).
     """
 
     id: str
@@ -187,7 +187,8 @@ class Fragment:
     """One instrumented aggregate over one source.
 
     ``unit`` None declares that a row is a unit (verified at import), so that nothing needs COUNT(DISTINCT).
-    All blocks and statistics share ``where`` and should share one scan.
+    All blocks and statistics share ``where`` and should share one scan. Second units need only be counted up to
+    ``enough_second_units``, and as that many where there are more; all of them where it is None.
     """
 
     table: Table
@@ -200,6 +201,7 @@ class Fragment:
     where: tuple[Condition | Membership, ...]
     blocks: tuple[Block, ...]
     statistics: tuple[Statistic, ...]
+    enough_second_units: int | None = None
 
 
 def tables_of(fragment: Fragment) -> tuple[Table, ...]:

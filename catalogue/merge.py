@@ -50,6 +50,8 @@ def _merge_cells(a: pa.Table, b: pa.Table, keys: list[str], fragment: Fragment) 
             if name in a.column_names:
                 combine = _COMBINE.get(suffix, _sum)
                 columns[name] = combine(_take(a[name], left), _take(b[name], right))
+                if suffix == "second" and fragment.enough_second_units is not None:
+                    columns[name] = _least(columns[name], fragment.enough_second_units)
         if isinstance(statistic, Magnitude):
             names = [f"{statistic.id}_top{rank}" for rank in range(1, statistic.top + 1)]
             tops = [*(_take(a[n], left) for n in names), *(_take(b[n], right) for n in names)]
@@ -97,7 +99,7 @@ def _key(a: pa.ChunkedArray, b: pa.ChunkedArray) -> pa.ChunkedArray:
     return pa.chunked_array([pa.array(total, pa.int64())])
 
 
-def _least(a: pa.ChunkedArray, b: pa.ChunkedArray) -> pa.ChunkedArray:
+def _least(a: pa.ChunkedArray, b: pa.ChunkedArray | int) -> pa.ChunkedArray:
     return pc.min_element_wise(a, b)
 
 

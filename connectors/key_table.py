@@ -64,7 +64,8 @@ def key_table_sql(table: KeyTable, loading: Loading) -> str:
     stored = path.with_name(path.stem.removesuffix(WITH_KEYS) + path.suffix)
     located = f"{loading.home}." if loading.home and "." not in table.location else ""
     place = f"'{stored}'" if is_file else located + table.location
-    units = f"SELECT DISTINCT {text} AS unit FROM {place} AS t WHERE t.{unit} IS NOT NULL"
+    known = f"SELECT 1 FROM {keys} AS k WHERE k.unit = {text}"
+    units = f"SELECT DISTINCT {text} AS unit FROM {place} AS t WHERE t.{unit} IS NOT NULL AND NOT EXISTS ({known})"
     joined = f"SELECT t.*, k.record_key\nFROM {place} AS t\nLEFT JOIN {keys} AS k ON k.unit = {text}"
     schema = f"CREATE SCHEMA IF NOT EXISTS {NAME};\n" if loading.schemas else ""
     if is_file and loading.copy is not None:
@@ -72,7 +73,7 @@ def key_table_sql(table: KeyTable, loading: Loading) -> str:
         last = f"""-- 5. The copy that the dataset's `location` names from now on, with `record_key: record_key`.
 --    Files have no views: write it anew whenever the file changes.
 {loading.copy.format(query=joined, file=copied)}"""
-        again = "New units need keys of their own: repeat 2 to 5."
+        again = "New units need keys of their own: repeat 1 to 5, in the same database."
     else:
         note = f"\n-- {loading.note.format(schema=NAME, view=view)}" if loading.note else ""
         last = f"""-- 5. The view that the dataset's `location` names from now on, with `record_key: record_key`.
@@ -82,7 +83,7 @@ CREATE VIEW {view} AS
             "New units need keys of their own: once `location` names the view, print the statements again."
         )
     return f"""-- 1. A place beside the data, for keys and views alone.
-{schema}CREATE TABLE {keys} (
+{schema}CREATE TABLE IF NOT EXISTS {keys} (
   unit VARCHAR(200) PRIMARY KEY,
   record_key INTEGER NOT NULL CHECK (record_key >= 0 AND record_key < 100000000)
 );

@@ -16,6 +16,9 @@ from catalogue.fragment import RECORD_KEY_MODULUS, Field
 from connectors.expressions import case, cast, not_null, number
 from connectors.rows import Rows
 
+BITS = 63
+"""As many as a number of 64 bits with a sign has places for."""
+
 
 class Again(Enum):
     """How a first aggregate of groups combines into that of their union."""
@@ -25,6 +28,7 @@ class Again(Enum):
     MAX = "MAX"
     ANY = "ANY_VALUE"
     OR = "BOOL_OR"
+    BITS = "BIT_OR"
     TOP = "TOP"
 
 
@@ -54,6 +58,10 @@ def largest(value: exp.Expr, k: int, by: exp.Expr, *, is_key: bool) -> exp.Expr:
 def top_of(lists: exp.Expr, k: int) -> exp.Expr:
     """The k largest elements of one list."""
     return exp.func("LIST_SLICE", exp.func("LIST_REVERSE_SORT", lists), number(1), number(k))
+
+
+def bit_count(bits: exp.Expr) -> exp.Expr:
+    return exp.func("BIT_COUNT", bits)
 
 
 def wide(value: exp.Expr) -> exp.Expr:
@@ -155,6 +163,18 @@ class RowLayer(Layer):
         key = self.rows.record_key()
         column = self.first(largest(magnitude(value, signed), k, key, is_key=True), Again.TOP, k)
         self.outputs[output] = self.combined(column.name, Again.TOP, k)
+        self.singles[output] = column.copy()
+
+    def bits(self, output: str, entity: Field, predicate: exp.Expr | None) -> None:
+        """A set of bits, one for each entity by its hash, null where there is none: at least as many entities as
+        bits, for two may share one. Linear counting without the estimate (Whang et al. 1990)."""
+        place = cast(
+            exp.Mod(this=exp.func("HASH", self.rows.raw(entity)), expression=number(BITS)), "INTEGER"
+        )
+        bit = exp.BitwiseLeftShift(this=cast(number(1), "BIGINT"), expression=place)
+        some = self.rows.name(case(not_null(self.rows.raw(entity)), bit))
+        column = self.first(filtered(exp.func("BIT_OR", some), predicate), Again.BITS)
+        self.outputs[output] = self.combined(column.name, Again.BITS, 0)
         self.singles[output] = column.copy()
 
     def exists(self) -> exp.Expr:

@@ -6,8 +6,10 @@ stored codes to parts. Its plan:
 - *Layers* (connectors.layers). What adds up over rows is one layer; what counts or totals by entity (units
   where a row is not one, second units, holdings) is a layer per entity. No aggregate is DISTINCT, and where a
   row is a unit and nothing asks for another entity only the first layer exists.
-- *Scans* (connectors.keys). A layer reads the rows once for as many blocks as fit: it groups by the union of
-  their keys into a temporary table, and the blocks follow from that small table.
+- *Second units* are counted up to a number that is enough. A bit for each by its hash rides on the scan of rows and
+  proves as many in most groups; only rows of the others are grouped by second unit.
+- *Scans* (connectors.keys, connectors.blocks). A layer reads the rows once for as many blocks as fit: it groups by
+  the union of their keys into a temporary table, and the blocks follow from that small table.
 - *Late keys*. Rows are grouped by what is stored, and groups are mapped to parts afterwards, which costs
   nothing; the mapping is joined to the rows only where the domain is too large or entities would be counted twice.
 - *Shared conditions* (connectors.shared_conditions). What all statistics ask of a row is tested while rows are read.
@@ -18,50 +20,31 @@ SQL holds no text of a user: names come from the catalogue, literals from code l
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import reduce
 
 import pyarrow as pa
 from sqlglot import exp
 
-from catalogue.fragment import (
-    Axis,
-    Field,
-    Fragment,
-    Histogram,
-    Magnitude,
-    Measure,
-    Table,
-    Tally,
-)
-from connectors.expressions import WEIGHT_DECIMALS, Types, cast, named, not_null, number
-from connectors.keys import (
-    EarlyKey,
-    Key,
-    LateKey,
-    Scan,
-    entity_keys,
-    is_injective,
-    mapping,
-    plan_scans,
-    row_keys,
-)
+from catalogue.fragment import Field, Fragment, Histogram, Magnitude, Measure, Table, Tally
+from connectors.blocks import Blocks
+from connectors.expressions import WEIGHT_DECIMALS, Types, between, case, cast, named, not_null, number
+from connectors.keys import mapping
 from connectors.layers import (
     Again,
     EntityLayer,
     Layer,
     RowLayer,
+    bit_count,
     count,
     joined_top,
     sum_,
-    whole,
     wide,
 )
-from connectors.rows import Rows, Where, map_match
+from connectors.rows import Rows, Where
 from connectors.shared_conditions import hoisted
 
-SCANNED = "scanned"
 WEIGHTED_SQUARE_LIMIT = 10**30
 """A weighted square (in units of its last place) above this is left out, so that 10^8 of them fit in 38 digits."""
 
@@ -105,26 +88,36 @@ class _Renderer:
     names: Mapping[Table, str]
     types: Types
     valued: Measure | None
-    maps: dict[Axis, str] = field(default_factory=dict)
-    steps: list[tuple[str, exp.Expr]] = field(default_factory=list)
     columns: list[OutputColumn] = field(default_factory=list)
     final: list[exp.Expr] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.holding = self.fragment.holding if self.fragment.holding != self.fragment.unit else None
-        self.width = max((len(block.axes) for block in self.fragment.blocks), default=0)
+        self.blocks = Blocks(self.fragment)
         self.row_layer = RowLayer("rows", self._rows())
         unit = self.fragment.unit
         self.unit_layer: Layer = (
             EntityLayer("units", self._rows(), unit, drop_null=False) if unit is not None else self.row_layer
         )
         self.entities: dict[Field, EntityLayer] = {}
-        self.bins: dict[str, dict[int, exp.Select]] = {}
+        self.proved: EntityLayer | None = None
+        if self._is_proved():
+            assert self.fragment.second_unit is not None
+            self.proved = EntityLayer("second_units", self._rows(), self.fragment.second_unit, drop_null=True)
+
+    def _is_proved(self) -> bool:
+        """Whether second units are proved by bits first: where they are counted up to some number, and nothing else
+        has to group by them."""
+        second, statistics = self.fragment.second_unit, self.fragment.statistics
+        is_grouped = second == self.holding and any(isinstance(s, Magnitude) for s in statistics)
+        is_counted = any(not isinstance(s, Histogram) for s in statistics)
+        enough = self.fragment.enough_second_units
+        return second is not None and enough is not None and is_counted and not is_grouped
 
     def _rows(self) -> Rows:
         squares = any(isinstance(s, Magnitude) and s.squares for s in self.fragment.statistics)
         as_stored = self.fragment.weight is None and not squares  # products need whole numbers
-        rows = Rows(self.fragment, self.names, self.types, self.maps, as_stored)
+        rows = Rows(self.fragment, self.names, self.types, self.blocks.maps, as_stored)
         if self.valued is not None:
             rows.filters.append(not_null(rows.columns[rows.value(self.valued, ()).name].copy()))
         return rows
@@ -134,9 +127,6 @@ class _Renderer:
             name = f"entities{len(self.entities)}"
             self.entities[entity] = EntityLayer(name, self._rows(), entity, drop_null=True)
         return self.entities[entity]
-
-    def _map(self, axis: Axis) -> str:
-        return self.maps.setdefault(axis, f"map{len(self.maps)}")
 
     # ---- statistics -------------------------------------------------------------------------------------
 
@@ -151,18 +141,18 @@ class _Renderer:
         shares = len(histograms) == 1 and not others and self.unit_layer is self.row_layer
         for number_, histogram in enumerate(histograms):
             if not shares:
-                self._blocks(RowLayer(f"bins{number_}", self._rows()), histogram)
+                self.blocks.of(RowLayer(f"bins{number_}", self._rows()), histogram)
         cells = self._cells(histograms[0] if shares else None)
         return Program(
-            {name: mapping(axis) for axis, name in self.maps.items()},
-            tuple(self.steps),
+            {name: mapping(axis) for axis, name in self.blocks.maps.items()},
+            tuple(self.blocks.steps),
             cells,
             {
                 name: _union([blocks[i] for i in range(len(self.fragment.blocks))])
-                for name, blocks in self.bins.items()
+                for name, blocks in self.blocks.bins.items()
             },
             tuple(self.columns),
-            self.width,
+            self.blocks.width,
         )
 
     def _integer(self, name: str) -> None:
@@ -200,14 +190,30 @@ class _Renderer:
         self._integer(f"{tally.id}_n")
         self.unit_layer.key_sum(f"{tally.id}_key", predicate(self.unit_layer))
         self._integer(f"{tally.id}_key")
-        if self.fragment.second_unit is not None:
-            second = self._entity(self.fragment.second_unit)
-            second.units(f"{tally.id}_second", predicate(second))
-            self._integer(f"{tally.id}_second")
+        self._second_units(f"{tally.id}_second", predicate)
         if self.fragment.weight is not None:
             self.unit_layer.weights(f"{tally.id}_w", f"{tally.id}_w2", predicate(self.unit_layer))
             self._decimal(f"{tally.id}_w", WEIGHT_DECIMALS)
             self._decimal(f"{tally.id}_w2", 2 * WEIGHT_DECIMALS)
+
+    def _second_units(self, name: str, predicate: Callable[[Layer], exp.Expr | None]) -> None:
+        """Second units of rows that meet a predicate, up to as many as are enough."""
+        second, enough = self.fragment.second_unit, self.fragment.enough_second_units
+        if second is None:
+            return
+        layer = self.proved or self._entity(second)
+        layer.units(name, predicate(layer))
+        self.columns.append(OutputColumn(name))
+        found: exp.Expr = exp.func("COALESCE", exp.column(name), number(0))
+        if enough is not None:
+            found = exp.func("LEAST", found, number(enough))
+        if self.proved is not None and enough is not None:
+            bits = f"{name}_bits"
+            self.row_layer.bits(bits, second, predicate(self.row_layer))
+            found = case(
+                exp.GTE(this=bit_count(exp.column(bits)), expression=number(enough)), number(enough), found
+            )
+        self.final.append(named(found, name))
 
     def _magnitude(self, stat: Magnitude) -> None:
         measure, where, rows, units = stat.measure, stat.where, self.row_layer, self.unit_layer
@@ -215,10 +221,7 @@ class _Renderer:
         self._integer(f"{stat.id}_n")
         units.key_sum(f"{stat.id}_key", self._contributing(units, measure, where))
         self._integer(f"{stat.id}_key")
-        if self.fragment.second_unit is not None:
-            second = self._entity(self.fragment.second_unit)
-            second.units(f"{stat.id}_second", self._contributing(second, measure, where))
-            self._integer(f"{stat.id}_second")
+        self._second_units(f"{stat.id}_second", lambda layer: self._contributing(layer, measure, where))
         rows.total(f"{stat.id}_present", count(self._valued(rows, measure, where)), "BIGINT")
         self._integer(f"{stat.id}_present")
         value = rows.rows.value(measure, where)
@@ -270,143 +273,18 @@ class _Renderer:
         rows.total(f"{stat.id}_wsumsq", sum_(exp.Case().when(small, rounded)), "HUGEINT")
         self._decimal(f"{stat.id}_wsumsq", WEIGHT_DECIMALS + 2 * measure.decimals, double=True)
 
-    # ---- scans and blocks -------------------------------------------------------------------------------
-
-    def _scan(
-        self, layer: Layer, scan: Scan, extra: exp.Expr | None = None
-    ) -> tuple[exp.Expr, dict[Key, str]]:
-        """The relation that reads the rows for a scan, and the names of its keys. It is a temporary table, unless
-        it is read only once."""
-        rows = layer.rows.copy()
-        shared = [set(keys) for keys in scan.blocks.values()]
-        for key in scan.keys:
-            if isinstance(key, EarlyKey):
-                self._map(key.axis)
-        keys = {key: rows.key(key, drop=all(key in keys for keys in shared)).name for key in scan.keys}
-        by: list[exp.Expr] = [exp.column(column) for column in keys.values()]
-        outputs = [named(exp.column(column), f"k{i}") for i, column in enumerate(keys.values())]
-        if isinstance(layer, EntityLayer):
-            by.append(exp.column(layer.entity_column))
-            outputs.append(named(exp.column(layer.entity_column), "entity"))
-        if extra is not None:
-            by.append(extra)
-            outputs.append(named(extra.copy(), "bin"))
-        outputs += [named(tree.copy(), alias) for alias, (tree, _, _) in layer.aggregates.items()]
-        step = exp.select(*outputs, copy=False).from_(
-            rows.select().subquery("source_rows", copy=False), copy=False
-        )
-        if by:
-            step = step.group_by(*by, copy=False)
-        names = {key: f"k{i}" for i, key in enumerate(keys)}
-        if len(scan.blocks) == 1 and extra is None:
-            return step.subquery(SCANNED, copy=False), names
-        name = f"{layer.name}_{len(self.steps)}"
-        self.steps.append((name, step))
-        return exp.to_table(name, alias=SCANNED), names
-
-    def _parts(
-        self, select: exp.Select, block: int, keys: tuple[Key, ...], names: Mapping[Key, str], relation: str
-    ) -> tuple[exp.Select, list[exp.Expr]]:
-        """Turn a block's keys into parts ``p0``..: late keys through their mapping, the others as they are."""
-        parts: list[exp.Expr] = []
-        for position, (axis, key) in enumerate(zip(self.fragment.blocks[block].axes, keys, strict=True)):
-            stored = exp.column(names[key], table=relation)
-            if isinstance(key, LateKey):
-                assert isinstance(axis, Axis)
-                alias = f"j{position}"
-                select = select.join(
-                    exp.to_table(self._map(axis), alias=alias),
-                    on=map_match(axis, alias, stored),
-                    join_type="inner",
-                    copy=False,
-                )
-                parts.append(exp.column("part", table=alias))
-            else:
-                select = select.where(not_null(stored), copy=False)
-                parts.append(stored.copy())
-        return select, parts
-
-    def _blocks(self, layer: Layer, histogram: Histogram | None) -> dict[int, exp.Select]:
-        """For each block the layer's outputs by ``p0``..; adds the scans that they need."""
-        bins = histogram.grid.bins if histogram is not None else 1
-        keys = [
-            row_keys(b, bins) if isinstance(layer, RowLayer) else entity_keys(b) for b in self.fragment.blocks
+    def _few(self) -> exp.Expr:
+        """Whether the bits of some statistic are there, but prove too few second units."""
+        enough = self.fragment.enough_second_units
+        assert enough is not None
+        some = [
+            between(bit_count(self.row_layer.combined(name, again, k)), number(1), number(enough - 1))
+            for name, (_, again, k) in self.row_layer.aggregates.items()
+            if again is Again.BITS
         ]
-        found: dict[int, exp.Select] = {}
-        extra = self._bin(layer, histogram) if histogram is not None else None
-        for scan in plan_scans(keys, bins):
-            source, names = self._scan(layer, scan, extra)
-            for block, block_keys in scan.blocks.items():
-                if isinstance(layer, RowLayer):
-                    single = histogram is None and self._is_one_to_one(block, block_keys, scan)
-                    found[block] = self._row_block(layer, source, block, block_keys, names, single)
-                    if histogram is not None:
-                        by_bin = self._bin_block(layer, source.copy(), block, block_keys, names)
-                        self.bins.setdefault(histogram.id, {})[block] = by_bin
-                else:
-                    found[block] = self._entity_block(layer, source, block, block_keys, names, scan)
-        return found
+        return exp.or_(*some)
 
-    def _row_block(
-        self,
-        layer: RowLayer,
-        source: exp.Expr,
-        block: int,
-        keys: tuple[Key, ...],
-        names: Mapping[Key, str],
-        single: bool,
-    ) -> exp.Select:
-        select, parts = self._parts(exp.select().from_(source), block, keys, names, SCANNED)
-        select = select.select(*(named(part.copy(), f"p{i}") for i, part in enumerate(parts)), copy=False)
-        if parts and single:
-            return select.select(*(named(tree, out) for out, tree in layer.singles.items()), copy=False)
-        select = select.select(*(named(tree.copy(), out) for out, tree in layer.outputs.items()), copy=False)
-        if parts:
-            return select.group_by(*parts, copy=False)
-        return select.select("1 AS one", copy=False).having(layer.exists(), copy=False)
-
-    def _is_one_to_one(self, block: int, keys: tuple[Key, ...], scan: Scan) -> bool:
-        """Whether each group of the scan is one cell of the block."""
-        axes = self.fragment.blocks[block].axes
-        return set(keys) == set(scan.keys) and all(
-            not isinstance(key, LateKey) or (isinstance(axis, Axis) and is_injective(axis))
-            for axis, key in zip(axes, keys, strict=True)
-        )
-
-    def _entity_block(
-        self,
-        layer: Layer,
-        source: exp.Expr,
-        block: int,
-        keys: tuple[Key, ...],
-        names: Mapping[Key, str],
-        scan: Scan,
-    ) -> exp.Select:
-        """Regroup to the block's own keys where the scan has more, then over entities, then to parts."""
-        own = list(dict.fromkeys(names[key] for key in keys))
-        rows = exp.select("*", copy=False).from_(source)
-        for key in dict.fromkeys(keys):
-            if isinstance(key, EarlyKey):
-                rows = rows.where(not_null(exp.column(names[key])), copy=False)
-        if set(keys) != set(scan.keys):
-            again = [
-                named(layer.combined(alias, how, k), alias) for alias, (_, how, k) in layer.aggregates.items()
-            ]
-            by = [exp.column(column) for column in (*own, "entity")]
-            rows = rows.select(*by, *again, append=False, copy=False).group_by(
-                *[column.copy() for column in by], copy=False
-            )
-        over = exp.select(*(exp.column(column) for column in own), copy=False).from_(
-            rows.subquery("by_entity", copy=False), copy=False
-        )
-        over = over.select(*(named(tree.copy(), out) for out, tree in layer.outputs.items()), copy=False)
-        if not own:
-            return over.select("1 AS one", copy=False).having(layer.exists(), copy=False)
-        over = over.group_by(*(exp.column(column) for column in own), copy=False)
-        select = exp.select().from_(over.subquery("by_key", copy=False), copy=False)
-        select, parts = self._parts(select, block, keys, names, "by_key")
-        select = select.select(*(named(part, f"p{i}") for i, part in enumerate(parts)), copy=False)
-        return select.select(*(exp.column(out, table="by_key") for out in layer.outputs), copy=False)
+    # ---- cells ------------------------------------------------------------------------------------------
 
     def _cells(self, shared: Histogram | None) -> exp.Expr:
         """All blocks one below the other: the driving layer's cells, with what the other layers know of them."""
@@ -414,7 +292,16 @@ class _Renderer:
         if self.unit_layer is not self.row_layer and self.row_layer.outputs:
             layers.append(self.row_layer)
         layers += self.entities.values()
-        per_layer = [self._blocks(layer, shared if layer is self.row_layer else None) for layer in layers]
+        is_again = self.proved is not None
+        per_layer = [
+            self.blocks.of(layer, shared, again=is_again)
+            if layer is self.row_layer
+            else self.blocks.of(layer)
+            for layer in layers
+        ]
+        if self.proved is not None:
+            layers.append(self.proved)
+            per_layer.append(self.blocks.within_few(self.proved, self._few()))
         selects: list[exp.Select] = []
         for block, definition in enumerate(self.fragment.blocks):
             width = len(definition.axes)
@@ -428,37 +315,9 @@ class _Renderer:
                     copy=False,
                 )
             select = select.select(named(cast(number(block), "INTEGER"), "block"), copy=False)
-            select = select.select(*self._padded(width, layers[0].name), copy=False)
+            select = select.select(*self.blocks.padded(width, layers[0].name), copy=False)
             selects.append(select.select(*(tree.copy() for tree in self.final), copy=False))
         return _union(selects)
-
-    def _padded(self, width: int, relation: str) -> list[exp.Expr]:
-        """``p0``.. of a block, null beyond its axes."""
-        return [
-            named(cast(exp.column(f"p{i}", table=relation) if i < width else exp.null(), "INTEGER"), f"p{i}")
-            for i in range(self.width)
-        ]
-
-    def _bin(self, layer: Layer, histogram: Histogram) -> exp.Expr:
-        if self.fragment.weight is not None:
-            layer.first(sum_(layer.rows.weight()), Again.SUM)
-        return layer.rows.bin(histogram.measure, histogram.grid, histogram.where)
-
-    def _bin_block(
-        self, layer: RowLayer, source: exp.Expr, block: int, keys: tuple[Key, ...], names: Mapping[Key, str]
-    ) -> exp.Select:
-        select, parts = self._parts(exp.select().from_(source), block, keys, names, SCANNED)
-        select = select.where(not_null(exp.column("bin")), copy=False)
-        columns: list[exp.Expr] = [named(cast(number(block), "INTEGER"), "block")]
-        for i in range(self.width):
-            part = parts[i].copy() if i < len(parts) else exp.null()
-            columns.append(named(cast(part, "INTEGER"), f"p{i}"))
-        columns.append(exp.column("bin"))
-        columns.append(named(cast(sum_(layer.count_all), "BIGINT"), "n"))
-        if self.fragment.weight is not None:
-            weight = layer.sum_of(sum_(layer.rows.weight()))
-            columns.append(named(whole(weight, "HUGEINT"), "w"))
-        return select.select(*columns, copy=False).group_by(*parts, exp.column("bin"), copy=False)
 
 
 def _union(selects: list[exp.Select]) -> exp.Expr:

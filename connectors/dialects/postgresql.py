@@ -189,6 +189,13 @@ class Rewriter:
         for node in reversed(list(tree.find_all(exp.Round))):
             if node.args.get("decimals") is None:
                 node.replace(_half_away(node.this))
+        for call in reversed(list(tree.find_all(exp.Anonymous))):
+            match call.name:
+                case "HASH":
+                    call.replace(self.search.hashed(call.expressions[0]))
+                case "BIT_COUNT":  # there is none of numbers
+                    bits = f"({sql(call.expressions[0])})::bit(64)::text"
+                    call.replace(_parsed(f"LENGTH(REPLACE({bits}, '0', ''))"))
         for some in list(tree.find_all(exp.AnyValue)):
             some.replace(exp.Min(this=some.this))
         for division in reversed(list(tree.find_all(exp.IntDiv))):

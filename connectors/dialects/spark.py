@@ -79,7 +79,7 @@ class Search(LargestSearch):
         return exp.NullSafeEQ(this=a.copy(), expression=b.copy())
 
     def hashed(self, by: exp.Expr) -> exp.Expr:
-        return exp.BitwiseAnd(this=function("HASH", by.copy()), expression=number(1023))
+        return hashed(by)
 
     def given(self, first: str, columns: Mapping[str, exp.Expr]) -> exp.Expr:
         """Sent whole to every worker, so that no row travels to its cell."""
@@ -99,6 +99,10 @@ class Search(LargestSearch):
             number(1),
             number(k),
         )
+
+
+def hashed(by: exp.Expr) -> exp.Expr:
+    return exp.BitwiseAnd(this=function("HASH", by.copy()), expression=number(1023))
 
 
 def spark_sql(tree: exp.Expr) -> str:
@@ -169,6 +173,8 @@ class _Rewriting:
                 return function("MAX_BY", node.this, node.this.copy(), node.args["count"])
             case exp.AnyValue():
                 return function("ANY_VALUE", node.this, exp.true())
+            case exp.Anonymous() if node.name == "HASH":
+                return exp.paren(hashed(node.expressions[0]))
             case _ if (name := _list_function(node)) is not None:
                 return name
             case _:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from catalogue.catalogue import Catalogue
 from catalogue.fragment import Fragment, RawCells, SourceError, SourceFault, tables_of
@@ -18,6 +19,7 @@ from policies.protect import (
     NoiseKey,
     ProtectError,
     ProtectFault,
+    enough_second_units,
     evidence_withheld,
     examine,
     protect,
@@ -60,8 +62,11 @@ class LocalHolder:
         profile = self.profile(query)
         if query.withheld:
             return self._withheld(query, profile)
-        raw, *guards = self._read(_fragments(query), deadline, cancel)
-        return protect(query, raw, guards, profile, self._noise, ptable_of(profile))
+        ptable = ptable_of(profile)
+        enough = enough_second_units(profile, ptable)
+        fragments = [replace(each, enough_second_units=enough) for each in _fragments(query)]
+        raw, *guards = self._read(fragments, deadline, cancel)
+        return protect(query, raw, guards, profile, self._noise, ptable)
 
     def examine(
         self, query: CellQuery, *, deadline: float, cancel: CancelSignal

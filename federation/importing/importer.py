@@ -26,7 +26,14 @@ from federation.importing.columns import (
     reserved_words,
 )
 from federation.importing.drafting import Naming
-from federation.importing.existing import Existing, as_documented, documented, settled, uncovered
+from federation.importing.existing import (
+    Existing,
+    as_documented,
+    documented,
+    settled,
+    stored_in_order_of,
+    uncovered,
+)
 from federation.importing.problems import SHOWN_ROWS, ImportRefused, rows_text
 from federation.importing.staging import Staged, quoted, stage
 from federation.importing.storing import DECIMAL_DIGITS, codes_of, write_data, write_keys
@@ -109,7 +116,8 @@ def _import(path: Path, directory: Path, key_secret: bytes, options: ImportOptio
                 notes += tuple(uncovered(staged, directory, candidates, kept))
             write_keys(staged, options.unit, key_secret)
             data = workspace / naming.location
-            write_data(staged, candidates, options.unit, data)
+            order = stored_in_order_of(document, candidates) if document is not None else None
+            write_data(staged, candidates, options.unit, data, order)
         written = _move(directory, workspace, {k: v for k, v in drafts.items() if k not in kept}, data)
     roles = {c.column.variable: c.role for c in candidates if c.role is not None}
     return Imported(name, staged.rows, units, roles, written, kept, notes)

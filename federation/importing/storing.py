@@ -28,14 +28,18 @@ def write_keys(staged: Staged, unit: str, key_secret: bytes) -> None:
         staged.connection.unregister("keyed")
 
 
-def write_data(staged: Staged, candidates: tuple[Candidate, ...], unit: str, target: Path) -> None:
-    """Writes every column that has a role, and the keys that ``write_keys`` made."""
+def write_data(
+    staged: Staged, candidates: tuple[Candidate, ...], unit: str, target: Path, order: str | None = None
+) -> None:
+    """Writes every column that has a role, and the keys that ``write_keys`` made; in the ``order`` of a column, if
+    one is named."""
     columns = ", ".join(
         f"{_stored(item)} AS {quoted(item.column.name)}" for item in candidates if item.role is not None
     )
+    ordered = f" ORDER BY staged.{quoted(order)}" if order is not None else ""
     staged.connection.execute(
         f"COPY (SELECT {columns}, keys.record_key AS {RECORD_KEY_COLUMN} FROM staged "
-        f"JOIN keys ON keys.unit = staged.{quoted(unit)}) "
+        f"JOIN keys ON keys.unit = staged.{quoted(unit)}{ordered}) "
         f"TO {literal(str(target))} (FORMAT parquet, COMPRESSION zstd)"
     )
 

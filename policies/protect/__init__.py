@@ -4,7 +4,7 @@ from policies.protect.errors import ProtectError, ProtectFault
 from policies.protect.evidence import CellEvidence, Contributing, evidence_withheld
 from policies.protect.fired import Rule
 from policies.protect.protect import cells_of, examine, protect, withhold
-from policies.protect.rules import NoiseKey, ptable_of
+from policies.protect.rules import NoiseKey, enough_second_units, ptable_of
 
 __all__ = [
     "CellEvidence",
@@ -14,6 +14,7 @@ __all__ = [
     "ProtectFault",
     "Rule",
     "cells_of",
+    "enough_second_units",
     "evidence_withheld",
     "examine",
     "protect",

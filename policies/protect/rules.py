@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from decimal import Decimal
+from math import ceil
 
 import numpy as np
 import numpy.typing as npt
@@ -55,6 +56,21 @@ def ptable_of(profile: Profile) -> PTable | None:
     return solve_ptable(
         spec.maximum_noise, spec.variance, spec.smallest_published, spec.probability_unchanged
     )
+
+
+def enough_second_units(profile: Profile, ptable: PTable | None) -> int | None:
+    """From how many second units on their number makes no difference: there are enough of them, whatever noise it
+    gets. None where the profile has no minimum for them.
+
+    >>> frequency = {"minimum_frequency": 10, "minimum_second_units": 3}
+    >>> profile = Profile.model_validate({"profile": "p", "title": "P", "version": "1", "frequency": frequency})
+    >>> enough_second_units(profile, None)
+    3
+    """
+    minimum = profile.frequency.minimum_second_units
+    if minimum is None:
+        return None
+    return minimum + (0 if ptable is None else ceil(ptable.maximum_noise))
 
 
 @dataclass(frozen=True, slots=True)

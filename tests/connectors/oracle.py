@@ -139,7 +139,7 @@ class Oracle:
         cell[f"{id_}_key"] = sum(keys) % RECORD_KEY_MODULUS
         if fragment.second_unit is not None:
             seconds = {self.value(fragment.second_unit, m[1]) for m in members} - {None}
-            cell[f"{id_}_second"] = len(seconds)
+            cell[f"{id_}_second"] = min(len(seconds), fragment.enough_second_units or len(seconds))
         return units
 
     def _tally(self, fragment: Fragment, tally: Tally, members: list[Member], cell: Row) -> None:

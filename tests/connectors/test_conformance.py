@@ -122,6 +122,7 @@ def fragments(draw: st.DrawFn, market: Market, row_is_unit: bool) -> Fragment:
         where=draw(where_clauses(market, 2)),
         blocks=tuple(blocks),
         statistics=tuple(draw(statistics(market, i)) for i in range(number)),
+        enough_second_units=draw(st.sampled_from((None, 1, 2, 3, 50))),
     )
 
 

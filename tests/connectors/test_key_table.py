@@ -122,15 +122,18 @@ def test_duckdb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert counted(DuckDBConnector(DatabaseSource(path)), view) == (5, ALL)
 
 
-def test_files_have_no_views(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("kept", [True, False])
+def test_files_have_no_views(kept: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether the keys are kept in a database or made again each time."""
     monkeypatch.chdir(tmp_path)
     for location in ("people.parquet", "people_with_keys.parquet"):
         units = UNITS if location == "people.parquet" else (*UNITS, LATER)
-        with duckdb.connect() as connection:
+        with duckdb.connect("keys.duckdb" if kept else ":memory:") as connection:
             given = f'(VALUES {rows(*units)}) AS v("staff no", posts)'
             connection.execute(f"COPY (FROM {given}) TO 'people.parquet'")
             statements = key_table_sql(KeyTable("people", location, "staff no"), duckdb_kind.LOADING)
             follow(statements, lambda text: (connection.execute(text), None)[1], tmp_path)
+    assert ((tmp_path / "units.csv").read_text().split() == ["unit", LATER]) is kept
     assert counted(DuckDBConnector(FileSource(tmp_path)), "people_with_keys.parquet") == (5, ALL)
 
 

@@ -6,6 +6,8 @@ from dataclasses import replace
 from decimal import Decimal
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from catalogue.models import (
     CellKeys,
@@ -18,7 +20,7 @@ from catalogue.models import (
     SizeBand,
 )
 from policies.plan import CellQuery
-from policies.protect import protect, ptable_of
+from policies.protect import enough_second_units, protect, ptable_of
 from tests.support.cell_queries import LEAVES, NOISE, axis, box, count_people, marked, with_guard
 from tests.support.naive_source import Row, run
 from tests.support.null_profile import NULL_PROFILE
@@ -116,6 +118,32 @@ def test_a_second_unit_has_a_minimum_of_its_own() -> None:
     rows = [dict(row, employer="one") if row["area"] == "E2" else row for row in people(E1F=20, E2F=20)]
     query = count_people([axis("area", [["E1"], ["E2"]])], second_unit="employer")
     assert ask(query, rows, profile, "area", "a0") == [("E1", 20), ("E2", "[c]")]
+
+
+@given(
+    st.lists(st.integers(0, 30), min_size=3, max_size=3),
+    st.integers(1, 9),
+    st.sampled_from((None, PTableSpec(maximum_noise=3, variance=2), PTableSpec(named="ten_five"))),
+)
+def test_counting_second_units_until_there_are_enough_changes_no_decision(
+    employers: list[int], minimum: int, spec: PTableSpec | None
+) -> None:
+    """Whatever the noise does to their number, from there on it passes."""
+    keys = CellKeys(counts=spec) if spec is not None else None
+    frequency = Frequency(minimum_frequency=10, minimum_second_units=minimum)
+    profile = HIDING.model_copy(update={"frequency": frequency, "cell_keys": keys})
+    rows = [
+        dict(row, employer=i % employers[number])
+        for number, area in enumerate(("E1F", "E2F", "W1F"))
+        for i, row in enumerate(people(**{area: employers[number] * 2}))
+    ]
+    query = count_people([axis("area")], [], second_unit="employer")
+    enough = enough_second_units(profile, ptable_of(profile))
+    capped = run(replace(query.fragment, enough_second_units=enough), rows)
+    assert enough is not None
+    assert max(capped.cells["t0_second"].to_pylist(), default=0) <= enough
+    shown = marked(protect(query, capped, [], profile, NOISE, ptable_of(profile)), "a0")
+    assert shown == ask(query, rows, profile, "a0")
 
 
 def test_everybody_in_one_category_hides_the_row() -> None:

@@ -105,7 +105,8 @@ def _contributors(fragment: Fragment, rows: list[Row]) -> dict[str, int]:
     }
     result = {"n": len(keys), "key": sum(keys.values()) % RECORD_KEY_MODULUS}
     if fragment.second_unit is not None:
-        result["second"] = len({row[fragment.second_unit.expression] for row in rows})
+        second = len({row[fragment.second_unit.expression] for row in rows})
+        result["second"] = min(second, fragment.enough_second_units or second)
     return result
 
 

@@ -181,6 +181,21 @@ def test_new_data_under_an_edited_document(tmp_path: Path, node: Path) -> None:
         run(tmp_path, csv_text(table()), keep)
 
 
+def test_rows_are_stored_in_the_order_of_documented_holdings(tmp_path: Path, node: Path) -> None:
+    """Which they are grouped by each time. The first import knows of none."""
+    run(tmp_path, csv_text(table()))
+    entry = node / "datasets/jobs.yaml"
+    assert "\n  plural:" in entry.read_text()
+    entry.write_text(entry.read_text().replace("\n  plural:", "\n  holding: '\"Area code\"'\n  plural:"))
+    before = pq.read_table(node / "data/jobs.parquet")
+    run(tmp_path, csv_text(table()), replace(OPTIONS, existing=Existing.KEEP))
+    after = pq.read_table(node / "data/jobs.parquet")
+    areas = after["Area code"].to_pylist()
+    assert areas == sorted(areas)
+    assert before["Area code"].to_pylist() != areas
+    assert after.sort_by("Person ID") == before.sort_by("Person ID")
+
+
 def test_bodies_and_code_lists_that_are_there_are_kept(tmp_path: Path, node: Path) -> None:
     (node / "bodies").mkdir(parents=True)
     (node / "bodies/all.yaml").write_text("- {body: custodian, title: The office}\n")
