@@ -152,6 +152,13 @@ def sql(tree: exp.Expr) -> str:
     return tree.sql(dialect="duckdb")
 
 
+COLLATED = """
+SELECT coalesce(bool_or(contains(upper(sql), 'COLLATE')), false) AS found
+FROM (SELECT database_name, sql FROM duckdb_tables() UNION ALL SELECT database_name, sql FROM duckdb_views())
+WHERE database_name = 'source'
+"""
+
+
 class DuckDBConnector:
     """Implements connectors.protocol.Connector; see the module for what it is locked down to."""
 
@@ -256,8 +263,24 @@ class DuckDBConnector:
                 dataset = self._arrow(self.source, table)
                 session.cursor.register(name, dataset)
             else:
-                view = sql(exp.to_identifier(name, quoted=True))
-                session.execute(f"CREATE TEMP VIEW {view} AS SELECT * FROM {self._relation(table)}")
+                view, relation = sql(exp.to_identifier(name, quoted=True)), self._relation(table)
+                session.execute(
+                    f"CREATE TEMP VIEW {view} AS SELECT {self._columns(session, relation)} FROM {relation}"
+                )
+
+    def _columns(self, session: Session, relation: str) -> str:
+        """All columns; where the database declares collations, text without one, since text compares byte by byte.
+        Only the statements of tables and views tell of a collation, so that all text is taken for collated."""
+        if not isinstance(self.source, DatabaseSource) or not session.fetch(COLLATED)["found"][0].as_py():
+            return "*"
+        held = self._describe(
+            session, exp.select("*").from_(exp.maybe_parse(relation, into=exp.Table, dialect="duckdb"))
+        )
+        texts = [
+            sql(exp.to_identifier(name, quoted=True)) for name, t in held.items() if t.kind is TypeKind.TEXT
+        ]
+        plain = ", ".join(f"decode(encode({text})) AS {text}" for text in texts)
+        return f"* REPLACE ({plain})" if plain else "*"
 
     def _relation(self, table: Table) -> str:
         if isinstance(self.source, DatabaseSource):

@@ -244,7 +244,8 @@ class _Search(LargestSearch):
         return same(a, b)
 
     def hashed(self, by: exp.Expr) -> exp.Expr:
-        return _parsed(f"(HASHTEXT({sql(by)}::text) & 1023)")
+        """By the type's own hash, which gives equal values the same, however they are written (1.0 and 1.00)."""
+        return _parsed(f"(HASH_ARRAY(ARRAY[{sql(by)}]) & 1023)")
 
     def given(self, first: str, columns: Mapping[str, exp.Expr]) -> exp.Expr:
         """As arrays, which parallel workers can be given."""
