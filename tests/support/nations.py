@@ -208,8 +208,9 @@ def nations(
     changes: Mapping[str, Mapping[str, str]] | None = None,
     started: tuple[str, ...] = (*NATIONS, "board"),
 ) -> Iterator[Nations]:
-    """A hub and the nodes ``started``, the others being away; ``changes`` replace files of a node, and ``noise`` among
-    them the noise secret that all nodes share. A node called ``whole`` holds all that the nations have parts of."""
+    """A hub and the nodes ``started``, the others being away; ``changes`` replace files of a node, ``noise`` among
+    them the noise secret that all nodes share, and ``sources`` adds to its sources. A node called ``whole`` holds all
+    that the nations have parts of."""
     names = [*NATIONS, "board", "hub", "whole"]
     signing = {name: OKPKey.generate_key("Ed25519") for name in names}
     exchange = {name: OKPKey.generate_key("X25519") for name in names}
@@ -218,9 +219,9 @@ def nations(
         found.away = set(NATIONS) - set(started)
         for name in (*started, "hub"):
             files = {**GEOGRAPHY, **_files(name), **(changes or {}).get(name, {})}
-            noise = files.pop("noise", NOISE)
+            noise, sources = files.pop("noise", NOISE), files.pop("sources", "")
             peers = [other for other in names if other != name]
-            files["node.yaml"] = _node_yaml(name) + _peers(peers, signing, exchange)
+            files["node.yaml"] = _node_yaml(name, sources) + _peers(peers, signing, exchange)
             folder = write_node(directory / name, files, ROWS)
             _keep_part(folder, name)
             environment = {
@@ -258,9 +259,10 @@ def _files(name: str) -> dict[str, str]:
     return {"datasets/people.yaml": PEOPLE, "rules/regions.yaml": rules}
 
 
-def _node_yaml(name: str) -> str:
+def _node_yaml(name: str, sources: str) -> str:
     """Six nodes share one machine, so that questions take their time."""
     text = FILES["node.yaml"].replace("node: test_node", f"node: {name}")
+    text = text.replace("sources: {", f"sources: {{{sources}")
     return text.replace("compile_workers: 1,", "compile_workers: 1, compile_seconds: 60,")
 
 
