@@ -211,6 +211,15 @@ class Session:
         found: list[Mapping[str, Any]] = self._transport.get("/v1/recalls", **options)["recalls"]
         return found
 
+    def register(
+        self, search: str = "", body: str = "", dataset: str = "", limit: int = 100, offset: int = 0
+    ) -> list[Mapping[str, Any]]:
+        """Which bodies had which approved questions answered, under which authority, latest first: those that have
+        every word of ``search``, of one body and about one dataset where these are named."""
+        options = {"search": search, "body": body, "dataset": dataset, "limit": limit, "offset": offset}
+        found: list[Mapping[str, Any]] = self._transport.get("/v1/register", **options)["entries"]
+        return found
+
     def keys(self) -> Mapping[str, Any]:
         """The node's public keys, a JWK Set."""
         return self._transport.get("/v1/keys")
