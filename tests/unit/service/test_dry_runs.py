@@ -31,6 +31,16 @@ LOW_PAID = (
 )
 ADA = person("ada", "office", NodeRole.AUDITOR)
 RULING = Ruling("within the agreement")
+JOINED = (
+    "SELECT p.sex, v.area, count(*) AS people FROM people AS p JOIN vacancies AS v ON p.person_id = v.post_id "
+    "GROUP BY ALL"
+)
+"""Reads the data of two custodians in one cell query."""
+RELATED = """\
+  person_id: {role: identifier, title: Person}
+relationships: {post: {to: vacancies, from_column: person_id, to_column: post_id}}
+"""
+POST = "  post_id: {role: identifier, title: Post}\n"
 OVER = FILES["rules/regions.yaml"].replace("until: 2090-01-01", "until: 2025-03-01")
 """So that each question waits for somebody."""
 
@@ -39,7 +49,8 @@ OVER = FILES["rules/regions.yaml"].replace("until: 2090-01-01", "until: 2025-03-
 def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     changes = {
         "profiles/counts.yaml": FILES["profiles/counts.yaml"] + TOGETHER,
-        "datasets/vacancies.yaml": FILES["datasets/vacancies.yaml"].replace("counts", "together"),
+        "datasets/vacancies.yaml": FILES["datasets/vacancies.yaml"].replace("counts", "together") + POST,
+        "datasets/people.yaml": FILES["datasets/people.yaml"] + RELATED,
         "rules/regions.yaml": OVER,
     }
     return write_node(tmp_path_factory.mktemp("node"), changes)
@@ -110,6 +121,20 @@ def test_each_sees_the_data_that_is_theirs_to_decide_on(node: Node) -> None:
     ]
     beside = dry_runs.start(node, RAE, asked(node, VACANCIES), {})
     assert [part.datasets for part in beside.parts] == [["vacancies"]]
+
+
+def test_a_join_is_looked_at_by_who_decides_on_all_of_it_and_by_nobody_else(node: Node) -> None:
+    request = asked(node, JOINED)
+    decisions.approve(node, OLU, request, RULING)
+    assert not custody.evidence(node, SAM, request).may_dry_run
+    with pytest.raises(ServiceError, match=r"others decide on or hold: people \(office\);") as caught:
+        dry_runs.start(node, SAM, request, {})
+    assert caught.value.code is ServiceCode.DECISION_NOT_ALLOWED, "though the office approved it"
+    assert "dry_run.started" not in actions(node, request)
+    made = dry_runs.start(node, OMA, request, {})
+    assert [part.datasets for part in made.parts] == [["people", "vacancies"]], "it decides beside the board"
+    assert made.parts[0].contributors is not None
+    assert (seen(node, OLU, request), seen(node, SAM, request)) == ([made], [])
 
 
 def test_who_does_not_decide_does_not_look(node: Node) -> None:
