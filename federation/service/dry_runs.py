@@ -26,12 +26,13 @@ from federation.holders.examining import Examined, ExaminingHolder
 from federation.identity.principal import Principal
 from federation.identity.recorded import for_whom
 from federation.runs.answering import Bounds
-from federation.runs.outcomes import RunFault, message_of
+from federation.runs.outcomes import RunFault
 from federation.sandbox.model import PresentationError
 from federation.service import plans
 from federation.service.compiling import Question
 from federation.service.decisions import officer_of
-from federation.service.errors import Fault, ServiceCode, ServiceError, refused
+from federation.service.dry_run_faults import failed
+from federation.service.errors import ServiceCode, ServiceError, refused
 from federation.service.node import Node
 from federation.service.once import Once, act, answered
 from federation.service.permissions import Act, permitted, require
@@ -43,7 +44,7 @@ from federation.state import dry_runs as store
 from federation.state import requests
 from federation.state.authority import MayNotDecide
 from federation.state.deciding import decides, of_this_version
-from federation.state.lifecycle import UNDECIDED, RunState
+from federation.state.lifecycle import UNDECIDED
 from federation.state.models import DryRun, Request
 from federation.state.request_steps import state_now
 from policies.plan import CellQuery, ClearedPlan
@@ -275,8 +276,7 @@ def _looked(
     _record(node, AuditEvent(principal.subject, AuditAction.DRY_RUN_FAILED, request.id, node.clock(), ended))
     if fault == ServiceCode.DECISION_NOT_ALLOWED:
         raise _others_decide(node, plan, allowed)
-    message = message_of(RunState.FAILED, fault)
-    raise ServiceError(ServiceCode.DRY_RUN_FAILED, message, (Fault(fault, message),))
+    raise failed(fault)
 
 
 def _record(node: Node, event: AuditEvent) -> None:

@@ -197,7 +197,11 @@ def test_a_source_that_is_away_is_told_with_its_code_and_recorded(node: Node) ->
     finally:
         away.rename(file)
     assert caught.value.code == ServiceCode.DRY_RUN_FAILED
-    assert [fault.code for fault in caught.value.faults] == ["source_missing"]
+    (fault,) = caught.value.faults
+    assert (fault.code, fault.message) == ("source_missing", "the source has no such table or file")
+    assert fault.remedy.startswith("have it put back"), (
+        "it is told the custodian, so not to tell the custodian"
+    )
     assert actions(node, request)[-2:] == ["dry_run.started", "dry_run.failed"]
     assert seen(node, OLU, request) == []
 
