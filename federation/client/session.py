@@ -216,7 +216,13 @@ class Session:
     ) -> list[Mapping[str, Any]]:
         """Which bodies had which approved questions answered, under which authority, latest first: those that have
         every word of ``search``, of one body and about one dataset where these are named."""
-        options = {"search": search, "body": body, "dataset": dataset, "limit": limit, "offset": offset}
+        options: dict[str, str | int] = {
+            "search": search,
+            "body": body,
+            "dataset": dataset,
+            "limit": limit,
+            "offset": offset,
+        }
         found: list[Mapping[str, Any]] = self._transport.get("/v1/register", **options)["entries"]
         return found
 
