@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow.compute as pc
 import pytest
 from sqlalchemy import text
 
+from catalogue.fragment import SourceFault
 from federation.audit.chain import events, verify_chain
 from federation.composition import build_node
 from federation.identity.principal import NodeRole, Principal
 from federation.service import custody, decisions, dry_runs, requests
 from federation.service.decisions import Ruling
+from federation.service.dry_run_faults import failed
 from federation.service.dry_runs import DryRunView
 from federation.service.errors import ServiceCode, ServiceError
 from federation.service.node import Node
@@ -204,6 +207,24 @@ def test_a_source_that_is_away_is_told_with_its_code_and_recorded(node: Node) ->
     )
     assert actions(node, request)[-2:] == ["dry_run.started", "dry_run.failed"]
     assert seen(node, OLU, request) == []
+
+
+def test_a_source_that_takes_longer_than_a_run_may_is_told_so(node: Node) -> None:
+    limits = node.settings.limits.model_copy(update={"run_seconds": 0.0})
+    hasty = replace(node, settings=node.settings.model_copy(update={"limits": limits}))
+    with pytest.raises(ServiceError) as caught:
+        dry_runs.start(hasty, OLU, asked(node, f"{AREAS} LIMIT 6"), {})
+    assert [fault.code for fault in caught.value.faults] == ["source_timeout"]
+
+
+@pytest.mark.parametrize("fault", sorted(set(SourceFault) - {SourceFault.CANCELLED}))
+def test_whatever_a_source_does_the_custodian_is_told_what_to_do_and_not_to_tell_the_custodian(
+    fault: SourceFault,
+) -> None:
+    (told,) = failed(str(fault)).faults
+    assert told.remedy
+    assert "unforeseen" not in told.message
+    assert "custodian" not in told.message + told.remedy
 
 
 def test_a_threshold_is_looked_at_too(node: Node) -> None:
