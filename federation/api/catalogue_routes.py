@@ -25,12 +25,14 @@ Search = Annotated[str, Query(max_length=200, description="Words that must all o
 
 @dataclass(frozen=True, slots=True)
 class Me:
-    """Under which name, body and roles the node knows the caller."""
+    """Under which name, body and roles the node knows the caller, and how many seconds it lets a source work for one
+    run or dry run."""
 
     subject: str
     name: str
     body: str
     roles: list[str]
+    run_seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +51,10 @@ class Agreements:
 
 
 @router.get("/me", tags=["identity"])
-def me(principal: Caller) -> Me:
-    """Who the node takes the caller for."""
-    return Me(principal.subject, principal.name, principal.body, sorted(principal.roles))
+def me(node: NodeDep, principal: Caller) -> Me:
+    """Who the node takes the caller for, and how long it works for them at a time."""
+    seconds = node.settings.limits.run_seconds
+    return Me(principal.subject, principal.name, principal.body, sorted(principal.roles), seconds)
 
 
 @router.get("/catalogue/datasets", responses=examples.example(200, examples.DATASETS))

@@ -75,7 +75,6 @@ class Detail(StrEnum):
     """The keys that an event may carry."""
 
     AGREEMENT = "agreement"
-    ANSWER_KEY = "answer_key"
     ATTEMPT = "attempt"
     BODY = "body"
     CELLS = "cells"

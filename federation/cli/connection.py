@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import inspect
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import wraps
 from typing import Annotated, Any, Concatenate, ParamSpec
 
@@ -16,6 +17,7 @@ from federation.cli.output import print_json
 from federation.cli.problems import Stop, as_json, code_of, stop
 from federation.client import FederationError, Session, connect
 from federation.client.kept import kept_login
+from federation.client.transport import Transport
 
 DEFAULT_URL = "http://127.0.0.1:8642"
 SECRET_VARIABLE = "FEDERATION_CLIENT_SECRET"
@@ -85,14 +87,11 @@ def node_command(
             **values: Any,  # noqa: ANN401
         ) -> None:
             call: Any = function
-            try:
-                with log_in(url, person, client_id, acting_for) as session:
-                    call(session, **values)
-            except FederationError as error:
-                if not values.get("as_json"):
-                    raise
-                print_json(as_json(error))
-                raise Stop(code_of(error)) from None
+            with (
+                errors_as_json(values.get("as_json", False)),
+                log_in(url, person, client_id, acting_for) as session,
+            ):
+                call(session, **values)
 
         signature = inspect.signature(function, eval_str=True)
         own = [
@@ -135,6 +134,33 @@ def log_in(url: str, person: str | None, client_id: str | None, acting_for: str 
         remedy=f"A person: federation login.\nA program: set FEDERATION_CLIENT_ID and {SECRET_VARIABLE}.\n"
         "At a demonstration node: --person NAME, or set FEDERATION_PERSON.",
     )
+
+
+@contextmanager
+def errors_as_json(wanted: bool) -> Iterator[None]:
+    """Prints what a node says against it as JSON, where that is wanted, and stops."""
+    try:
+        yield
+    except FederationError as error:
+        if not wanted:
+            raise
+        print_json(as_json(error))
+        raise Stop(code_of(error)) from None
+
+
+def public(url: str, path: str, **query: str | int) -> dict[str, Any]:
+    """What a node tells anybody, without a log-in.
+
+    Raises:
+        Stop: the address is none.
+        FederationError: the node does not answer, or not so.
+    """
+    http = httpx.Client(base_url=checked_url(url), timeout=httpx.Timeout(60.0, connect=5.0))
+    transport = Transport(http, None)
+    try:
+        return transport.get(path, **query)
+    finally:
+        transport.close()
 
 
 def checked_url(url: str) -> str:

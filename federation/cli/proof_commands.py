@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
-import httpx
 import typer
 
 from federation.cli import answers, output
@@ -18,16 +17,15 @@ from federation.cli.connection import (
     Json,
     Person,
     Url,
-    checked_url,
     log_in,
     node_command,
+    public,
 )
 from federation.cli.delegations import by_delegation
 from federation.cli.examples import examples
 from federation.cli.exits import ExitCode
 from federation.cli.problems import Stop, stop
 from federation.client import Session, VerificationError
-from federation.client.transport import Transport
 from federation.client.verify import VerifiedStatement
 from federation.client.verify_file import FileKind, FileUnreadable, verify_file
 
@@ -248,23 +246,13 @@ def keys(url: Url = DEFAULT_URL) -> None:
 
 
 def _public_keys(url: str) -> Mapping[str, Any]:
-    return _public(url, "/v1/keys")
+    return public(url, "/v1/keys")
 
 
 def _recalled(url: str, found: VerifiedStatement) -> Mapping[str, Any] | None:
     """What stands in the place of the release, if its node recalled it."""
-    recalls = _public(url, "/v1/recalls", release=str(found.payload.get("release", "")))["recalls"]
+    recalls = public(url, "/v1/recalls", release=str(found.payload.get("release", "")))["recalls"]
     return next(iter(recalls), None)
-
-
-def _public(url: str, path: str, **query: str) -> dict[str, Any]:
-    """What a node tells anybody."""
-    http = httpx.Client(base_url=checked_url(url), timeout=httpx.Timeout(60.0, connect=5.0))
-    transport = Transport(http, None)
-    try:
-        return transport.get(path, **query)
-    finally:
-        transport.close()
 
 
 def _jwks(file: Path) -> Mapping[str, Any]:

@@ -68,7 +68,7 @@ class Session:
         self._transport = transport
 
     def whoami(self) -> Mapping[str, Any]:
-        """The name, body and roles under which the node knows you."""
+        """The name, body and roles under which the node knows you, and for how long it lets a source work for you."""
         return self._transport.get("/v1/me")
 
     # the catalogue
@@ -211,6 +211,21 @@ class Session:
         found: list[Mapping[str, Any]] = self._transport.get("/v1/recalls", **options)["recalls"]
         return found
 
+    def register(
+        self, search: str = "", body: str = "", dataset: str = "", limit: int = 100, offset: int = 0
+    ) -> list[Mapping[str, Any]]:
+        """Which bodies had which approved questions answered, under which authority, latest first: those that have
+        every word of ``search``, of one body and about one dataset where these are named."""
+        options: dict[str, str | int] = {
+            "search": search,
+            "body": body,
+            "dataset": dataset,
+            "limit": limit,
+            "offset": offset,
+        }
+        found: list[Mapping[str, Any]] = self._transport.get("/v1/register", **options)["entries"]
+        return found
+
     def keys(self) -> Mapping[str, Any]:
         """The node's public keys, a JWK Set."""
         return self._transport.get("/v1/keys")
@@ -235,8 +250,10 @@ class Session:
         Args:
             parameters: a value from its domain for each parameter; one with a single value needs none.
         """
-        path = f"/v1/requests/{request}/dry-run"
-        return self._transport.post(path, {"parameters": dict(parameters or {})}, key=uuid.uuid4().hex)
+        path, body = f"/v1/requests/{request}/dry-run", {"parameters": dict(parameters or {})}
+        # A run is waited for in short calls; this is one call, which may take as long as the node lets a source work.
+        longer = float(self.whoami()["run_seconds"])
+        return self._transport.post(path, body, key=uuid.uuid4().hex, longer=longer)
 
     def approve(
         self,

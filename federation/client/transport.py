@@ -44,11 +44,18 @@ class Transport:
         return self._object(self.send("GET", path, params=query))
 
     def post(
-        self, path: str, body: Mapping[str, Any] | None, *, sql: str | None = None, key: str | None = None
+        self,
+        path: str,
+        body: Mapping[str, Any] | None,
+        *,
+        sql: str | None = None,
+        key: str | None = None,
+        longer: float = 0.0,
     ) -> dict[str, Any]:
-        """The JSON object that answers ``body``. An error may point into ``sql``; ``key`` makes it repeatable."""
+        """The JSON object that answers ``body``. An error may point into ``sql``; ``key`` makes it repeatable; it
+        may take so many seconds ``longer`` than other calls."""
         headers = {} if key is None else {"Idempotency-Key": key}
-        return self._object(self.send("POST", path, body=body, headers=headers, sql=sql))
+        return self._object(self.send("POST", path, body=body, headers=headers, sql=sql, longer=longer))
 
     def put(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
         """The JSON object that answers ``body``."""
@@ -75,8 +82,9 @@ class Transport:
         body: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
         sql: str | None = None,
+        longer: float = 0.0,
     ) -> httpx.Response:
-        """Send a request, waiting where the node asks for it.
+        """Send a request, waiting where the node asks for it, and for its answer so many seconds ``longer`` than usual.
 
         Raises:
             FederationError: the subclass for what went wrong.
@@ -84,10 +92,16 @@ class Transport:
         headers = dict(headers or {})
         # A POST is sent again only with a key by which the node knows it for the same.
         repeatable = method in ("GET", "PUT", "DELETE") or "Idempotency-Key" in headers
+        patience = self._patience(longer)
         for attempt in range(ATTEMPTS):
             try:
                 response = self._http.request(
-                    method, path, params=params, json=body, headers={**headers, **self._authorization()}
+                    method,
+                    path,
+                    params=params,
+                    json=body,
+                    headers={**headers, **self._authorization()},
+                    timeout=patience,
                 )
             except httpx.HTTPError as error:
                 if repeatable and attempt + 1 < ATTEMPTS and isinstance(error, httpx.TransportError):
@@ -110,6 +124,11 @@ class Transport:
             problem.sql = sql
             raise problem
         raise NodeUnreachable("the node stayed too busy to answer")
+
+    def _patience(self, longer: float) -> httpx.Timeout:
+        usual = self._http.timeout
+        read = None if usual.read is None else usual.read + longer
+        return httpx.Timeout(connect=usual.connect, read=read, write=usual.write, pool=usual.pool)
 
     def _authorization(self) -> dict[str, str]:
         if self._tokens is None:

@@ -45,7 +45,7 @@ from federation.state.errors import (
 )
 from federation.state.lifecycle import RUNNABLE, RequestState
 from federation.state.models import Decision, Request, Run
-from federation.state.releases import NewRelease, answer_key, count_releases, finish_run
+from federation.state.releases import NewRelease, count_releases, finish_run
 from federation.state.steps import Lease
 from policies.plan import CellQuery, ClearedPlan
 from policies.protect import ProtectError
@@ -262,11 +262,8 @@ def _issue(case: _Case, answer: Answer, question: Question) -> None:
         raise _Failed(RunFault.STORAGE_FAILED) from None
     except DigestError:
         raise _Failed(RunFault.INTERNAL) from None
-    epochs = dict.fromkeys(answer.snapshots, epoch)
-    key = answer_key(request.plan_digest, case.run.parameters, answer.snapshots, epochs)
     release = NewRelease(
         id=release_id,
-        answer_key=key,
         table_digest=statement.table.digest,
         file_digest=stored.digest,
         path=stored.path,
@@ -279,7 +276,6 @@ def _issue(case: _Case, answer: Answer, question: Question) -> None:
         Detail.REQUEST: request.id,
         Detail.TABLE_DIGEST: release.table_digest,
         Detail.FILE_DIGEST: release.file_digest,
-        Detail.ANSWER_KEY: key,
         Detail.KEY_EPOCH: epoch,
     }
     digest, released = request.plan_digest, case.released

@@ -48,6 +48,12 @@ _MEANINGS: dict[str, str] = {
     **{str(fault): fault.meaning for fault in PresentationFault},
     SourceFault.UNREACHABLE: "the source does not answer: run again later, or tell the custodian",
     SourceFault.MISSING: "the source has no such table or file: tell the custodian, who has to put it back",
+    SourceFault.DENIED: (
+        "the node may not read the source: tell the custodian, who finds out with `federation sources check`"
+    ),
+    SourceFault.UNSUPPORTED: (
+        "the source cannot compute what the question or its profile needs: ask without it, or tell the custodian"
+    ),
     SourceFault.SCHEMA: (
         "the data lacks a column or has another type than the catalogue says; running again cannot help: tell the "
         "custodian, who finds it with `federation check --data` and mends the data or the catalogue"
@@ -79,5 +85,18 @@ def message_of(state: RunState, error_code: str | None, about: str | None = None
     """
     if state in _STATES:
         return _STATES[state]
-    meaning = _MEANINGS.get(error_code or RunFault.INTERNAL, _MEANINGS[RunFault.INTERNAL])
+    meaning = _meaning(error_code)
     return f"{meaning}: {about}" if about else meaning
+
+
+def meaning_of(error_code: str) -> str:
+    """What happened, without what who asked can do about it.
+
+    >>> meaning_of("source_timeout")
+    'the source took longer than a run may'
+    """
+    return _meaning(error_code).partition(": ")[0]
+
+
+def _meaning(error_code: str | None) -> str:
+    return _MEANINGS.get(error_code or RunFault.INTERNAL, _MEANINGS[RunFault.INTERNAL])

@@ -26,12 +26,13 @@ from federation.holders.examining import Examined, ExaminingHolder
 from federation.identity.principal import Principal
 from federation.identity.recorded import for_whom
 from federation.runs.answering import Bounds
-from federation.runs.outcomes import RunFault, message_of
+from federation.runs.outcomes import RunFault
 from federation.sandbox.model import PresentationError
 from federation.service import plans
 from federation.service.compiling import Question
 from federation.service.decisions import officer_of
-from federation.service.errors import Fault, ServiceCode, ServiceError, refused
+from federation.service.dry_run_faults import failed
+from federation.service.errors import ServiceCode, ServiceError, refused
 from federation.service.node import Node
 from federation.service.once import Once, act, answered
 from federation.service.permissions import Act, permitted, require
@@ -43,7 +44,7 @@ from federation.state import dry_runs as store
 from federation.state import requests
 from federation.state.authority import MayNotDecide
 from federation.state.deciding import decides, of_this_version
-from federation.state.lifecycle import UNDECIDED, RunState
+from federation.state.lifecycle import UNDECIDED
 from federation.state.models import DryRun, Request
 from federation.state.request_steps import state_now
 from policies.plan import CellQuery, ClearedPlan
@@ -52,9 +53,6 @@ from policies.refusals import RefusalError
 
 KEPT_SHOWN = 20
 BUSY_SECONDS = 5
-NOT_YOURS = (
-    "every part of it reads, or rests on, data that others decide on or hold: decide by what else there is"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +134,7 @@ def start(
         raise ServiceError(ServiceCode.WRONG_STATE, "a dry run is for a request that awaits a decision")
     plan, question = _plan(node, request, bound_values(ask_of(request).domains, values))
     if not any(looks_at(node, query, allowed) for query in plans.cell_queries(plan)):
-        raise ServiceError(ServiceCode.DECISION_NOT_ALLOWED, NOT_YOURS)
+        raise _others_decide(node, plan, allowed)
     if not node.dry_runs.acquire(blocking=False):
         detail = "this node does as many dry runs as it can at a time: try again shortly"
         raise ServiceError(ServiceCode.TOO_MANY_REQUESTS, detail, retry_after=BUSY_SECONDS)
@@ -197,8 +195,22 @@ def possible(node: Node, session: Session, principal: Principal, request: Reques
 
 def looks_at(node: Node, query: CellQuery, allowed: frozenset[str]) -> bool:
     """Whether a cell query reads nothing but data of this node that is among ``allowed``."""
-    read = plans.datasets_of(query, node.catalogue)
-    return read <= allowed and all(isinstance(node.catalogue.datasets[name].held, Local) for name in read)
+    return all(_looked_at(node, name, allowed) for name in plans.datasets_of(query, node.catalogue))
+
+
+def _looked_at(node: Node, dataset: str, allowed: frozenset[str]) -> bool:
+    return dataset in allowed and isinstance(node.catalogue.datasets[dataset].held, Local)
+
+
+def _others_decide(node: Node, plan: ClearedPlan, allowed: frozenset[str]) -> ServiceError:
+    """The refusal of a look at a plan of which no part is among ``allowed`` alone."""
+    custodians = plans.custodians(plan, node.catalogue)
+    others = [f"{name} ({body})" for name, body in custodians.items() if not _looked_at(node, name, allowed)]
+    return ServiceError(
+        ServiceCode.DECISION_NOT_ALLOWED,
+        f"every part of it reads, or rests on, data that others decide on or hold: {', '.join(others)}; "
+        "decide by what else there is",
+    )
 
 
 def _datasets(session: Session, principal: Principal, request: Request) -> frozenset[str]:
@@ -263,9 +275,8 @@ def _looked(
     ended = details | {Detail.CODE: fault}
     _record(node, AuditEvent(principal.subject, AuditAction.DRY_RUN_FAILED, request.id, node.clock(), ended))
     if fault == ServiceCode.DECISION_NOT_ALLOWED:
-        raise ServiceError(ServiceCode.DECISION_NOT_ALLOWED, NOT_YOURS)
-    message = message_of(RunState.FAILED, fault)
-    raise ServiceError(ServiceCode.DRY_RUN_FAILED, message, (Fault(fault, message),))
+        raise _others_decide(node, plan, allowed)
+    raise failed(fault)
 
 
 def _record(node: Node, event: AuditEvent) -> None:

@@ -22,6 +22,7 @@ class RegisteredDataset:
     dataset: str
     title: str
     custodian: str
+    custodian_title: str
     decided: list[Role]
 
 
@@ -30,12 +31,12 @@ class RegisterEntry:
     """A question that was answered. Names no person: bodies answer for what they ask."""
 
     body: str
+    body_title: str
     question: str
     purpose: str
     agreement: str
     legal_gateway: str
     datasets: list[RegisteredDataset]
-    asked_at: datetime
     answered_at: datetime
     answers: int
 
@@ -65,7 +66,8 @@ def entries(
     with node.database.read() as session:
         return [
             RegisterEntry(
-                body=_body(node, found.request.body),
+                body=found.request.body,
+                body_title=_body(node, found.request.body),
                 question=found.request.question,
                 purpose=found.request.purpose,
                 agreement=agreements[found.request.agreement].title,
@@ -74,12 +76,12 @@ def entries(
                     RegisteredDataset(
                         name,
                         _dataset(node, name),
+                        custodian,
                         _body(node, custodian),
                         _decided(session, found.request, name),
                     )
                     for name, custodian in found.request.custodians.items()
                 ],
-                asked_at=found.request.created_at,
                 answered_at=found.last,
                 answers=found.releases,
             )

@@ -250,18 +250,13 @@ class Run(Base):
 
 
 class Release(Base):
-    """What crossed the disclosure line: immutable, one per run. ``path`` is relative to the release store.
-
-    ``answer_key`` identifies the answer: plan, parameters, snapshots, key epoch.
-    """
+    """What crossed the disclosure line: immutable, one per run. ``path`` is relative to the release store."""
 
     __tablename__ = "releases"
-    __table_args__ = (Index("ix_releases_request_id_answer_key", "request_id", "answer_key"),)
 
     id: Mapped[str] = mapped_column(Id, primary_key=True)
     run_id: Mapped[str] = mapped_column(ForeignKey("runs.id"), unique=True)
-    request_id: Mapped[str] = mapped_column(ForeignKey("requests.id"))
-    answer_key: Mapped[str] = mapped_column(Digest)
+    request_id: Mapped[str] = mapped_column(ForeignKey("requests.id"), index=True)
     table_digest: Mapped[str] = mapped_column(Digest)
     file_digest: Mapped[str] = mapped_column(Digest)
     path: Mapped[str] = mapped_column(String(255))

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from federation.audit.events import AuditAction, AuditEvent
-from federation.client.digest import canonical_json
 from federation.state.changes import record
 from federation.state.errors import (
     AlreadyReleased,
@@ -37,7 +34,6 @@ class NewRelease:
     """
 
     id: str
-    answer_key: str
     table_digest: str
     file_digest: str
     path: str
@@ -66,26 +62,6 @@ class CellQueryRecord:
     partition_charge: int
     maximum_partitions: int | None
     cells_digest: str
-
-
-def answer_key(
-    plan_digest: str,
-    parameters: Mapping[str, Any],
-    snapshots: Mapping[str, str],
-    key_epochs: Mapping[str, int],
-) -> str:
-    """The identity of an answer: same plan, parameters, snapshots and key epochs, same digits.
-
-    Args:
-        snapshots, key_epochs: by dataset.
-    """
-    parts = {
-        "plan": plan_digest,
-        "parameters": {k: str(v) if isinstance(v, Decimal) else v for k, v in parameters.items()},
-        "snapshots": dict(snapshots),
-        "key_epochs": dict(key_epochs),
-    }
-    return f"sha256:{hashlib.sha256(canonical_json(parts)).hexdigest()}"
 
 
 def finish_run(
@@ -126,7 +102,6 @@ def finish_run(
         id=release.id,
         run_id=run.id,
         request_id=request.id,
-        answer_key=release.answer_key,
         table_digest=release.table_digest,
         file_digest=release.file_digest,
         path=release.path,

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
+from types import MappingProxyType
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
 from federation.api.dependencies import NodeDep
+from federation.api.problems import STATUS
 from federation.service import comments, custody, decisions, dry_runs, offers, requests, runs
 from federation.service.errors import ServiceCode, ServiceError
 from federation.service.node import Node
 from federation.service.permissions import Act, permitted
+from federation.service.questions import Value
 from federation.state.lifecycle import Action, RequestState
 from federation.state.models import RefusalReason, SubjectKind
 from federation.web.deciding import ACTS, Decided, Said, decided
@@ -77,10 +80,18 @@ def take_up(node: NodeDep, principal: Sender, once: OnceDep, request_id: str) ->
 
 
 @router.post("/requests/{request_id}/dry-run")
-def dry_run(node: NodeDep, principal: Sender, form: Fields, once: OnceDep, request_id: str) -> Response:
-    """Whoever decides looks at what the data gives."""
+def dry_run(
+    node: NodeDep, request: Request, principal: Sender, form: Fields, once: OnceDep, request_id: str
+) -> Response:
+    """Whoever decides looks at what the data gives. Where that comes to nothing, the page says why, and what to do."""
     values = values_of(form, requests.get(node, principal, request_id).parameters)
-    dry_runs.start(node, principal, request_id, values, once)
+    try:
+        dry_runs.start(node, principal, request_id, values, once)
+    except ServiceError as error:
+        if error.code not in (ServiceCode.DRY_RUN_FAILED, ServiceCode.TOO_MANY_REQUESTS):
+            raise
+        faults: list[Fault] = [{"text": mark("The dry run came to nothing"), "href": "#dry-run"}]
+        return _page(node, request, principal, request_id, faults, failed=error, chosen=values)
     return RedirectResponse(f"/requests/{request_id}#dry-run", 303)
 
 
@@ -137,6 +148,8 @@ def _page(
     *,
     decision: Decided | None = None,
     appeal: str = "",
+    failed: ServiceError | None = None,
+    chosen: Mapping[str, Value] = MappingProxyType({}),
 ) -> Response:
     detail = requests.detail(node, principal, request_id)
     view = detail.request
@@ -147,7 +160,10 @@ def _page(
     return page(
         request,
         "request.html",
-        status=422 if faults else 200,
+        status=STATUS[failed.code] if failed is not None else 422 if faults else 200,
+        headers={"Retry-After": str(failed.retry_after)}
+        if failed is not None and failed.retry_after
+        else None,
         view=view,
         detail=detail,
         compared=compared,
@@ -167,6 +183,8 @@ def _page(
         faults=list(faults),
         said=Said() if decision is None else decision.said,
         appeal=appeal,
+        failed=failed,
+        chosen=chosen,
         refusals={reason: REFUSALS[reason] for reason in RefusalReason},
         done=request.query_params.get("done", ""),
     )

@@ -73,7 +73,6 @@ def claim(session: Session, run_id: str, owner: str = "worker-1", now: datetime 
 def new_release(**changes: object) -> NewRelease:
     fields: dict[str, Any] = {
         "id": new_id(IdKind.RELEASE),
-        "answer_key": "sha256:" + "b" * 64,
         "table_digest": "sha256:" + "c" * 64,
         "file_digest": "sha256:" + "d" * 64,
         "path": "releases/dd/d.parquet",

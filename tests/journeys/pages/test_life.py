@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from tests.journeys.pages.asking import ask, run
 from tests.support.browser import Visitor
-from tests.support.node import CUSTODIAN_SQL, STANDING_SQL
+from tests.support.node import CUSTODIAN_SQL, STANDING_SQL, Running
 from tests.support.thorough import thorough
 
 Visit = Callable[..., Visitor]
@@ -18,7 +18,7 @@ def buttons(visitor: Visitor) -> set[str]:
 
 
 def test_returned_changed_approved_on_a_condition_accepted_and_run_as_often_as_was_approved(
-    visit: Visit,
+    visit: Visit, node: Running
 ) -> None:
     pat = ask(visit("pat"), f"{CUSTODIAN_SQL} LIMIT 7")
     olu = visit("olu").go(pat.page.url)
@@ -46,6 +46,13 @@ def test_returned_changed_approved_on_a_condition_accepted_and_run_as_often_as_w
 
     olu.go("/inbox").page.locator(".card a").last.click()
     assert "Nobody has looked yet." in olu.inspect().text
+    source = node.node.directory / "data" / "people.parquet"
+    away = source.rename(source.with_suffix(".away"))
+    olu.click("Look at the data").inspect()
+    away.rename(source)
+    assert "The dry run came to nothing" in olu.page.inner_text(".govuk-error-summary")
+    assert "The source has no such table or file. Have it put back" in olu.text
+    assert {"Look at the data", "Approve"} <= buttons(olu)
     olu.click("Look at the data").inspect()
     assert "A dry run by olu, Office of example statistics" in olu.text
     assert "4: 4 would be published, 0 withheld" in olu.text

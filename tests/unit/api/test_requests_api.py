@@ -7,6 +7,7 @@ import io
 import json
 import re
 import threading
+import time
 from typing import Any
 
 import httpx
@@ -16,6 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from federation.api.negotiation import MediaType
+from federation.client import connect
 from federation.client.digest import canonical_json
 from federation.client.verify import (
     STATEMENT_TYPE,
@@ -278,6 +280,31 @@ def test_a_custodian_reviews_the_question_and_the_sql_at_the_source(node: Runnin
     assert detail["explanation"]["sql_as_asked"] == CUSTODIAN_SQL
     assert "record_key" in detail["explanation"]["source_sql"][0]
     assert detail["refusals"] == []
+
+
+def test_a_dry_run_is_waited_for_as_long_as_the_node_lets_it_take(node: Running) -> None:
+    sent: list[tuple[str, float]] = []
+    http = httpx.Client(base_url=node.url, timeout=30)
+    with connect(node.url, person="olu", http=http) as olu:
+        http.timeout = httpx.Timeout(0.5)
+        http.event_hooks = {"request": [lambda r: sent.append((r.url.path, r.extensions["timeout"]["read"]))]}
+        path = f"/v1/requests/{ask(node, sql=CUSTODIAN_SQL)['request']}/dry-run"
+        held = threading.Event()
+
+        def hold() -> None:
+            with node.node.database.write():
+                held.set()
+                time.sleep(1)
+
+        holder = threading.Thread(target=hold)
+        holder.start()
+        held.wait()
+        assert olu.dry_run(path.split("/")[3])["parts"]
+        holder.join()
+    limit = node.node.settings.limits.run_seconds
+    assert [each for each in sent if each[0] == path] == [(path, 0.5 + limit)], (
+        "and not given up and sent again"
+    )
 
 
 def test_parameters_have_domains(node: Running) -> None:

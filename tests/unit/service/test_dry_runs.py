@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow.compute as pc
 import pytest
 from sqlalchemy import text
 
+from catalogue.fragment import SourceFault
 from federation.audit.chain import events, verify_chain
 from federation.composition import build_node
 from federation.identity.principal import NodeRole, Principal
 from federation.service import custody, decisions, dry_runs, requests
 from federation.service.decisions import Ruling
+from federation.service.dry_run_faults import failed
 from federation.service.dry_runs import DryRunView
 from federation.service.errors import ServiceCode, ServiceError
 from federation.service.node import Node
@@ -31,6 +34,16 @@ LOW_PAID = (
 )
 ADA = person("ada", "office", NodeRole.AUDITOR)
 RULING = Ruling("within the agreement")
+JOINED = (
+    "SELECT p.sex, v.area, count(*) AS people FROM people AS p JOIN vacancies AS v ON p.person_id = v.post_id "
+    "GROUP BY ALL"
+)
+"""Reads the data of two custodians in one cell query."""
+RELATED = """\
+  person_id: {role: identifier, title: Person}
+relationships: {post: {to: vacancies, from_column: person_id, to_column: post_id}}
+"""
+POST = "  post_id: {role: identifier, title: Post}\n"
 OVER = FILES["rules/regions.yaml"].replace("until: 2090-01-01", "until: 2025-03-01")
 """So that each question waits for somebody."""
 
@@ -39,7 +52,8 @@ OVER = FILES["rules/regions.yaml"].replace("until: 2090-01-01", "until: 2025-03-
 def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     changes = {
         "profiles/counts.yaml": FILES["profiles/counts.yaml"] + TOGETHER,
-        "datasets/vacancies.yaml": FILES["datasets/vacancies.yaml"].replace("counts", "together"),
+        "datasets/vacancies.yaml": FILES["datasets/vacancies.yaml"].replace("counts", "together") + POST,
+        "datasets/people.yaml": FILES["datasets/people.yaml"] + RELATED,
         "rules/regions.yaml": OVER,
     }
     return write_node(tmp_path_factory.mktemp("node"), changes)
@@ -112,6 +126,20 @@ def test_each_sees_the_data_that_is_theirs_to_decide_on(node: Node) -> None:
     assert [part.datasets for part in beside.parts] == [["vacancies"]]
 
 
+def test_a_join_is_looked_at_by_who_decides_on_all_of_it_and_by_nobody_else(node: Node) -> None:
+    request = asked(node, JOINED)
+    decisions.approve(node, OLU, request, RULING)
+    assert not custody.evidence(node, SAM, request).may_dry_run
+    with pytest.raises(ServiceError, match=r"others decide on or hold: people \(office\);") as caught:
+        dry_runs.start(node, SAM, request, {})
+    assert caught.value.code is ServiceCode.DECISION_NOT_ALLOWED, "though the office approved it"
+    assert "dry_run.started" not in actions(node, request)
+    made = dry_runs.start(node, OMA, request, {})
+    assert [part.datasets for part in made.parts] == [["people", "vacancies"]], "it decides beside the board"
+    assert made.parts[0].contributors is not None
+    assert (seen(node, OLU, request), seen(node, SAM, request)) == ([made], [])
+
+
 def test_who_does_not_decide_does_not_look(node: Node) -> None:
     request = asked(node, f"{AREAS} LIMIT 5")
     outsider = person("olu", "effshire", NodeRole.CUSTODIAN)
@@ -172,9 +200,31 @@ def test_a_source_that_is_away_is_told_with_its_code_and_recorded(node: Node) ->
     finally:
         away.rename(file)
     assert caught.value.code == ServiceCode.DRY_RUN_FAILED
-    assert [fault.code for fault in caught.value.faults] == ["source_missing"]
+    (fault,) = caught.value.faults
+    assert (fault.code, fault.message) == ("source_missing", "the source has no such table or file")
+    assert fault.remedy.startswith("have it put back"), (
+        "it is told the custodian, so not to tell the custodian"
+    )
     assert actions(node, request)[-2:] == ["dry_run.started", "dry_run.failed"]
     assert seen(node, OLU, request) == []
+
+
+def test_a_source_that_takes_longer_than_a_run_may_is_told_so(node: Node) -> None:
+    limits = node.settings.limits.model_copy(update={"run_seconds": 0.0})
+    hasty = replace(node, settings=node.settings.model_copy(update={"limits": limits}))
+    with pytest.raises(ServiceError) as caught:
+        dry_runs.start(hasty, OLU, asked(node, f"{AREAS} LIMIT 6"), {})
+    assert [fault.code for fault in caught.value.faults] == ["source_timeout"]
+
+
+@pytest.mark.parametrize("fault", sorted(set(SourceFault) - {SourceFault.CANCELLED}))
+def test_whatever_a_source_does_the_custodian_is_told_what_to_do_and_not_to_tell_the_custodian(
+    fault: SourceFault,
+) -> None:
+    (told,) = failed(str(fault)).faults
+    assert told.remedy
+    assert "unforeseen" not in told.message
+    assert "custodian" not in told.message + told.remedy
 
 
 def test_a_threshold_is_looked_at_too(node: Node) -> None:

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import ast
-import base64
-import json
 import stat
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from alembic import command
 from alembic.autogenerate import compare_metadata
-from alembic.config import Config
 from alembic.migration import MigrationContext
-from sqlalchemy import create_engine, text
+from sqlalchemy import text
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateTable
 
@@ -33,11 +29,12 @@ from federation.state import (
     runs,
     verified,
 )
-from federation.state.database import MIGRATIONS, Database
+from federation.state.database import Database
 from federation.state.errors import NodeAlreadyRunning, SchemaUnknown, StateConflict, StateUnavailable
 from federation.state.lock import NodeLock
 from federation.state.schema import METADATA
 from tests.support.state import NOW, cell_query, claim, event, new_release, queued, submitted
+from tests.support.upgrades import goes_up_down_and_up
 
 REPOSITORY = Path(__file__).parents[3]
 REPOSITORIES = (
@@ -79,47 +76,7 @@ def test_migrating_twice_changes_nothing(database: Database) -> None:
 
 
 def test_what_was_there_before_is_kept_and_stays_append_only(tmp_path: Path) -> None:
-    """SQLite makes the table of decisions anew for a capacity that it did not know; what releases are made of is read
-    from their statements."""
-    said = json.dumps({"parts": [{"node": "wales", "release": "rel_w"}] * 2}).encode()
-    statement = f"e30.{base64.urlsafe_b64encode(said).rstrip(b'=').decode()}.e30"
-    path = tmp_path / "old.sqlite"
-    rows = {
-        "requests": "'req_1','bob','gmca','skills','p','select 1','q','{}','[]','d','{}','approved',1,1,null,null,:at",
-        "decisions": "1,'req_1','learners','dfe','approve','person','ann','custodian','r',null,'c',2,1,1,'d',null,:at",
-        "runs": "'run_1','req_1','bob','{}','done',100,1,null,null,0,null,:at,:at,null",
-        "releases": f"'rel_1','run_1','req_1','k','t','f','p','{statement}','{{}}',:at",
-    }
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
-    with create_engine(f"sqlite:///{path}").begin() as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, "0009")
-        for table, values in rows.items():
-            connection.execute(
-                text(f"insert into {table} values ({values})"), {"at": "2026-01-05 09:00:00.000000"}
-            )
-    database = Database.open(path)
-    with database.read() as session:
-        assert requests.get_request(session, "req_1").delegation is None
-        (kept,) = requests.decisions(session, "req_1")
-        assert (kept.decided_by, kept.role, kept.delegation, kept.conditions) == (
-            "ann",
-            "custodian",
-            None,
-            "c",
-        )
-        assert (kept.maximum_runs, kept.decided_at) == (2, NOW)
-        assert session.execute(text("select * from release_parts")).all() == [("rel_1", "wales", "rel_w")]
-    for change in (
-        "delete from decisions",
-        "update decisions set role = 'reviewer'",
-        "delete from release_parts",
-        "update release_parts set part = 'rel_x'",
-    ):
-        with pytest.raises(StateConflict), database.write() as session:
-            session.execute(text(change))
-    database.close()
+    goes_up_down_and_up(f"sqlite:///{tmp_path}/old.sqlite")
 
 
 def test_a_database_from_the_future_is_refused(database: Database) -> None:

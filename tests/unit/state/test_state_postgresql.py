@@ -39,6 +39,7 @@ from tests.support.state import (
     queued,
     submitted,
 )
+from tests.support.upgrades import goes_up_down_and_up
 
 pytest.importorskip("psycopg")
 pytestmark = pytest.mark.slow
@@ -75,6 +76,13 @@ def test_models_and_migrations_agree(server: Database) -> None:
     with server.engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         assert compare_metadata(context, METADATA) == []
+
+
+def test_what_was_there_before_is_kept_and_stays_append_only(server: Database) -> None:
+    with server.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text("create database old"))
+    url = server.engine.url.set(database="old")
+    goes_up_down_and_up(url.render_as_string(hide_password=False))
 
 
 def test_of_several_approvers_one_wins(server: Database) -> None:

@@ -83,18 +83,6 @@ def test_from_queue_to_release(database: Database) -> None:
         assert verify_chain(session).whole
 
 
-def test_a_question_has_one_key_whatever_else_is_asked() -> None:
-    key = releases.answer_key(PLAN, {"area": "E08000001"}, {"learners": "s1"}, {"learners": 1})
-    others = [
-        releases.answer_key("sha256:other", {"area": "E08000001"}, {"learners": "s1"}, {"learners": 1}),
-        releases.answer_key(PLAN, {"area": "E08000002"}, {"learners": "s1"}, {"learners": 1}),
-        releases.answer_key(PLAN, {"area": "E08000001"}, {"learners": "s2"}, {"learners": 1}),
-        releases.answer_key(PLAN, {"area": "E08000001"}, {"learners": "s1"}, {"learners": 2}),
-    ]
-    assert key not in others
-    assert len(set(others)) == 4
-
-
 def test_only_an_approved_request_is_queued(database: Database) -> None:
     with database.write() as session:
         request_id = submitted(session).id

@@ -81,12 +81,18 @@ def test_no_page_falls_back_to_english(node: Running) -> None:
     checked = pat.post("/ask", data=form)
     refused = pat.post("/ask", data={**form, "sql": "SELECT max(pay) AS most FROM people"})
     asked = pat.post("/requests", data=form).headers["location"]
+    source = node.node.directory / "data" / "people.parquet"
+    away = source.rename(source.with_suffix(".away"))
+    failed = olu.post(f"{asked}/dry-run", data={"csrf_token": token(olu)})
+    away.rename(source)
+    assert (failed.status_code, "Have it put back" in failed.text) == (503, True)
     undecided = olu.post(f"{asked}/decision", data={"decision": "refuse", "csrf_token": token(olu)})
     ruling = {"decision": "return", "reason": "Pam?", "csrf_token": token(olu)}
     olu.post(f"{asked}/decision", data=ruling)
     pages = [
         checked,
         refused,
+        failed,
         undecided,
         pat.get(asked),
         olu.get(asked),

@@ -39,3 +39,7 @@ def upgrade() -> None:
             "create trigger dry_runs_append_only before update or delete or truncate on dry_runs "
             "for each statement execute function federation_append_only()"
         )
+
+
+def downgrade() -> None:
+    op.drop_table("dry_runs")

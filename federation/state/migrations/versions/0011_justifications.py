@@ -14,3 +14,8 @@ depends_on = None
 def upgrade() -> None:
     for table in ("requests", "request_versions"):
         op.add_column(table, sa.Column("justification", sa.Text(), server_default="", nullable=False))
+
+
+def downgrade() -> None:
+    for table in ("requests", "request_versions"):
+        op.drop_column(table, "justification")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -12,7 +14,8 @@ depends_on = None
 
 OUTCOMES = ("approve", "return", "refuse", "appeal", "accept", "suspend", "resume", "revoke")
 KINDS = ("person", "standing_rule", "standard_query", "holder")
-ROLES = ("requester", "custodian", "reviewer", "standing_rule", "standard_query", "node", "clock")
+ROLES_BEFORE = ("requester", "custodian", "standing_rule", "standard_query", "node", "clock")
+ROLES = (*ROLES_BEFORE, "reviewer")
 CODES = (
     "purpose_not_permitted",
     "disclosure_risk",
@@ -33,21 +36,43 @@ def _choice(name: str, values: tuple[str, ...], length: int = 16) -> sa.Enum:
 
 
 def upgrade() -> None:
-    op.add_column("requests", sa.Column("delegation", sa.JSON(), nullable=True))
+    op.add_column("requests", _delegation())
     if op.get_bind().dialect.name == "sqlite":
-        _rebuild_sqlite()
+        _rebuild_sqlite(ROLES, DECISION, _delegation())
         return
-    op.add_column("decisions", sa.Column("delegation", sa.JSON(), nullable=True))
+    op.add_column("decisions", _delegation())
+    _choose_postgresql(ROLES)
+
+
+def downgrade() -> None:
+    """What reviewers decided was their body's decision, and is a custodian's to the version before."""
+    op.drop_column("requests", "delegation")
+    if op.get_bind().dialect.name == "sqlite":
+        before = DECISION.replace("role", "case role when 'reviewer' then 'custodian' else role end as role")
+        _rebuild_sqlite(ROLES_BEFORE, before)
+        return
+    op.execute("alter table decisions disable trigger user")
+    op.execute("update decisions set role = 'custodian' where role = 'reviewer'")
+    op.execute("alter table decisions enable trigger user")
+    op.drop_column("decisions", "delegation")
+    _choose_postgresql(ROLES_BEFORE)
+
+
+def _delegation() -> sa.Column[Any]:
+    return sa.Column("delegation", sa.JSON(), nullable=True)
+
+
+def _choose_postgresql(roles: tuple[str, ...]) -> None:
     op.drop_constraint(op.f("ck_decisions_role"), "decisions", type_="check")
-    listed = ", ".join(f"'{role}'" for role in ROLES)
+    listed = ", ".join(f"'{role}'" for role in roles)
     op.create_check_constraint(op.f("ck_decisions_role"), "decisions", f"role IN ({listed})")
 
 
-def _rebuild_sqlite() -> None:
+def _rebuild_sqlite(roles: tuple[str, ...], selected: str, *added: sa.Column[Any]) -> None:
     """SQLite changes no constraint of a table: the rows wait in another one while it is made anew."""
     for verb in ("update", "delete"):
         op.execute(f"drop trigger decisions_no_{verb}")
-    op.execute(f"create table decisions_before as select {DECISION} from decisions")
+    op.execute(f"create table decisions_before as select {selected} from decisions")
     op.drop_table("decisions")
     op.create_table(
         "decisions",
@@ -58,8 +83,8 @@ def _rebuild_sqlite() -> None:
         sa.Column("outcome", _choice("outcome", OUTCOMES), nullable=False),
         sa.Column("kind", _choice("kind", KINDS), nullable=False),
         sa.Column("decided_by", sa.String(length=255), nullable=False),
-        sa.Column("role", _choice("role", ROLES), nullable=False),
-        sa.Column("delegation", sa.JSON(), nullable=True),
+        sa.Column("role", _choice("role", roles), nullable=False),
+        *added,
         sa.Column("reason", sa.Text(), nullable=False),
         sa.Column("code", _choice("code", CODES, 32), nullable=True),
         sa.Column("conditions", sa.Text(), nullable=True),

@@ -53,6 +53,11 @@ def upgrade() -> None:
         _forbid_changes(table)
 
 
+def downgrade() -> None:
+    for table in ("recalls_to_tell", "part_recalls", "release_parts"):
+        op.drop_table(table)
+
+
 def _parts_so_far() -> Iterator[list[dict[str, str]]]:
     """What the signed statements of the releases that there are name as their parts."""
     for release, statement in op.get_bind().execute(sa.text("select id, statement from releases")).all():
