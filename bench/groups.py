@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import resource
 import sys
 import time
 from dataclasses import replace
 from pathlib import Path
 
 from bench.questions import Bench, Generated
+from bench.timing import peak_mebibytes
 from federation.holders.local import LocalHolder
 from policies.protect import NoiseKey
 
@@ -28,8 +28,7 @@ def main(data: Path) -> None:
     plan = bench.compiled(SQL, catalogue)
     bench.answer(SQL, bench.context(catalogue), holder)
     seconds = time.perf_counter() - start
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(f"{sum(query.size for query in plan.queries)} {seconds:.1f} {peak:.0f}")
+    print(f"{sum(query.size for query in plan.queries)} {seconds:.1f} {peak_mebibytes():.0f}")
     bench.close()
 
 

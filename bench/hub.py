@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from bench.timing import peak_mebibytes
 from catalogue.catalogue import BoundDataset
 from catalogue.leaves import LeafSet
 from examples.four_nations.layout import NATIONS
@@ -40,17 +41,11 @@ def main(mode: str) -> None:
     """Prints cells, seconds and by how many MiB the process grew at most, as JSON."""
     query, dataset = _query(SQL)
     work = _parts(query, dataset) if mode == "parts" else _joint(query)
-    before = _peak()
+    before = peak_mebibytes()
     start = time.perf_counter()
     work()
     seconds = time.perf_counter() - start
-    print(json.dumps({"cells": query.size, "seconds": seconds, "mebibytes": _peak() - before}))
-
-
-def _peak() -> float:
-    """Peak memory in MiB of this program alone: ``ru_maxrss`` begins with that of the process which started it."""
-    status = Path("/proc/self/status").read_text("ascii")
-    return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM")) / 1024
+    print(json.dumps({"cells": query.size, "seconds": seconds, "mebibytes": peak_mebibytes() - before}))
 
 
 def _query(sql: str) -> tuple[CellQuery, BoundDataset]:

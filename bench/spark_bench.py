@@ -24,14 +24,13 @@ from bench.connector_bench import (
     SEX,
     TALLY,
     Case,
-    Condition,
     ask,
     leaves,
     make_people,
     measured,
     shown,
 )
-from catalogue.fragment import Block
+from catalogue.fragment import Block, Condition
 from catalogue.fragment import Table as Source
 from catalogue.leaves import LeafSet
 from connectors.spark import SparkConnector
