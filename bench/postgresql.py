@@ -5,7 +5,20 @@ from __future__ import annotations
 import adbc_driver_postgresql.dbapi as driver
 from rich.table import Table
 
-from bench.connector_bench import AREA, EMPLOYER, MEAN, SEX, TALLY, Case, ask, cube, leaves, measured, shown
+from bench.connector_bench import (
+    AREA,
+    AREAS,
+    EMPLOYER,
+    MEAN,
+    SEX,
+    TALLY,
+    Case,
+    ask,
+    cube,
+    leaves,
+    measured,
+    shown,
+)
 from catalogue.fragment import Block
 from catalogue.fragment import Table as Source
 from connectors.postgresql import PostgreSQLConnector
@@ -14,12 +27,17 @@ from tests.support.postgresql import server
 
 PEOPLE = """
 CREATE TABLE people AS
-SELECT i AS person_id, floor(random() * 100000000)::integer AS record_key,
-  'E' || lpad(floor(331 * random() * random())::text, 8, '0') AS area, (1 + floor(random() * 2))::smallint AS sex,
-  floor({count} / 15 * random() * random())::integer AS employer,
-  round(exp(6.3 + 0.6 * (random() + random() + random() - 1.5) * 2)::numeric, 2)::numeric(9, 2) AS pay
-FROM generate_series(1, {count}) AS i
+SELECT person_id, record_key, 'E' || lpad(area::text, 8, '0') AS area, sex, pay,
+  (CASE WHEN elsewhere < 0.8 THEN area ELSE floor(331 * random()) END * {local} + rank)::integer AS employer
+FROM (
+  SELECT i AS person_id, floor(random() * 100000000)::integer AS record_key,
+    floor(331 * random() * random())::integer AS area, (1 + floor(random() * 2))::smallint AS sex,
+    round(exp(6.3 + 0.6 * (random() + random() + random() - 1.5) * 2)::numeric, 2)::numeric(9, 2) AS pay,
+    random() AS elsewhere, floor({local} * random() * random() * random()) AS rank
+  FROM generate_series(1, {count}) AS i
+) AS drawn
 """
+"""Four in five work for an employer of their own area, few of which are large: as in ``make_people``."""
 
 
 def cases(table: Source) -> list[Case]:
@@ -65,7 +83,7 @@ def measure(count: int, repeat: int) -> Table:
         conninfo = f"host='{url.partition('?host=')[2]}' user='federation' dbname='postgres'"
         connector = PostgreSQLConnector(conninfo, ("public",), Limits())
         with driver.connect(conninfo, autocommit=True) as connection, connection.cursor() as cursor:
-            cursor.execute(PEOPLE.format(count=count))
+            cursor.execute(PEOPLE.format(count=count, local=max(1, count // 15 // AREAS)))
             cursor.execute("VACUUM ANALYZE people")
             cursor.execute("SET work_mem = '64MB'")
             cursor.execute("SET jit = off")
