@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from sqlalchemy.orm import Session
 
-from federation.audit.events import AuditAction, AuditEvent, Detail
+from federation.audit.events import AuditAction, AuditEvent, Detail, DetailValue
 from federation.holders.protocol import Absent, Agreed
 from federation.identity.principal import Principal
 from federation.identity.recorded import delegation_of
@@ -61,7 +61,7 @@ def accept(
         store.accept(session, request_id, other, digest, principal.subject, given, now, event)
         return get_request(session, request_id)
 
-    about = {Detail.PEER: other, Detail.CONDITIONS_DIGEST: digest}
+    about: dict[Detail, DetailValue] = {Detail.PEER: other, Detail.CONDITIONS_DIGEST: digest}
     return requests.own_act(node, principal, request_id, AuditAction.REQUEST_ACCEPTED, about, step, now, once)
 
 
