@@ -149,6 +149,15 @@ class ApprovalBody(DecisionBody):
         return Ruling(self.reason, self.plan_digest, until, self.conditions, self.maximum_runs)
 
 
+class AcceptanceBody(Body):
+    """Which conditions of another node somebody accepts, as they read them."""
+
+    node: Short = Field(description="The node whose conditions they are.", examples=["england"])
+    conditions: Digest = Field(
+        description="The `digest` that `node_conditions` has for these very words.", examples=[DIGEST]
+    )
+
+
 class CommentBody(Body):
     """What somebody says. Figures do not belong here: who reads it may not be allowed to see them."""
 

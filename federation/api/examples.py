@@ -58,6 +58,7 @@ REQUEST = {
     "requester": "priya",
     "body": "greater_manchester",
     "delegation": None,
+    "hub": None,
     "agreement": "local_labour_market",
     "purpose": "Local skills and employment planning",
     "purpose_answer": "permitted",
@@ -91,6 +92,7 @@ REQUEST = {
             "valid_until": "2035-04-01T00:00:00Z",
         }
     ],
+    "node_conditions": [],
     "created_at": "2026-01-05T09:00:00Z",
 }
 

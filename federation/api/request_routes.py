@@ -8,9 +8,9 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 
 from federation.api import examples
-from federation.api.bodies import CheckBody, DecisionBody, NewRequestBody, RequestBody
+from federation.api.bodies import AcceptanceBody, CheckBody, DecisionBody, NewRequestBody, RequestBody
 from federation.api.dependencies import Caller, NodeDep, OnceDep
-from federation.service import questions, requests
+from federation.service import conditions_elsewhere, questions, requests
 from federation.service.views import CheckView, RequestDetail, RequestView, VersionView
 from federation.state.lifecycle import RequestState
 
@@ -100,9 +100,14 @@ def appeal(node: NodeDep, principal: Caller, request: str, body: DecisionBody, o
 
 
 @router.post("/requests/{request}/accept", responses=REQUEST)
-def accept(node: NodeDep, principal: Caller, request: str, once: OnceDep) -> RequestView:
-    """Accept the conditions of an approval; nothing runs before."""
-    return requests.accept(node, principal, request, once)
+def accept(
+    node: NodeDep, principal: Caller, request: str, once: OnceDep, body: AcceptanceBody | None = None
+) -> RequestView:
+    """Accept the conditions of an approval; nothing runs before. With a body those of another node, which gives nothing
+    before."""
+    if body is None:
+        return requests.accept(node, principal, request, once)
+    return conditions_elsewhere.accept(node, principal, request, body.node, body.conditions, once)
 
 
 @router.post("/requests/{request}/withdraw", responses=REQUEST)

@@ -37,6 +37,7 @@ class AuditAction(StrEnum):
     REQUEST_REFUSED = "request.refused"
     REQUEST_APPEALED = "request.appealed"
     REQUEST_ACCEPTED = "request.accepted"
+    CONDITIONS_LEARNED = "conditions.learned"
     REQUEST_SUSPENDED = "request.suspended"
     REQUEST_RESUMED = "request.resumed"
     REQUEST_REVOKED = "request.revoked"

@@ -11,7 +11,7 @@ from federation.cli import explanations, output
 from federation.cli.connection import Json, node_command
 from federation.cli.delegations import by_delegation
 from federation.cli.examples import examples
-from federation.cli.problems import show_fault
+from federation.cli.problems import show_fault, stop
 from federation.cli.query_commands import (
     Agreement,
     Justification,
@@ -142,10 +142,32 @@ def register(app: typer.Typer) -> None:
         """Have a refusal looked at by another reviewer than who refused."""
         say_done(node.get_request(request).appeal(reason), "Appealed", as_json=as_json)
 
-    @node_command(app, "accept", examples("federation accept req_0f3a", "the conditions of its approval"))
-    def accept(node: Session, request: Number, as_json: Json = False) -> None:
+    @node_command(
+        app,
+        "accept",
+        examples(
+            "federation accept req_0f3a", "the conditions of its approval",
+            "federation accept req_0f3a --of england", "those of another node, which answers after that",
+        ),
+    )  # fmt: skip
+    def accept(
+        node: Session,
+        request: Number,
+        of: Annotated[
+            str | None, typer.Option(help="The node whose conditions to accept.", show_default=False)
+        ] = None,
+        as_json: Json = False,
+    ) -> None:
         """Accept the conditions of an approval; nothing runs before."""
-        say_done(node.get_request(request).accept(), "Accepted", as_json=as_json)
+        found = node.get_request(request)
+        read = [each for each in found.conditions if each["node"] == of]
+        if of is not None and not read:
+            remedy = f"Run it, and see: federation requests {request}"
+            raise stop(f"{of} has no conditions that await acceptance", remedy=remedy)
+        found.accept(of)
+        say_done(found, "Accepted", as_json=as_json)
+        for each in read if not as_json else ():
+            output.indented(_conditions(each))
 
     @node_command(app, "withdraw", examples("federation withdraw req_0f3a", "nobody has to decide any more"))
     def withdraw(node: Session, request: Number, as_json: Json = False) -> None:
@@ -181,6 +203,7 @@ def _show(request: Request, *, as_json: bool) -> None:
             "purpose": view["purpose"]
             + (" (a person has to look at it)" if view["purpose_answer"] == "needs_a_person" else ""),
             "what for": view["justification"],
+            "stated by": view["hub"] or "",
             "agreement": view["agreement"],
             "data of": view["datasets"],
             "counted by": view["jointly_with"],
@@ -198,6 +221,15 @@ def _show(request: Request, *, as_json: bool) -> None:
     )
     for decision in view["decisions"]:
         output.indented(_decision(decision, view))
+    for each in view["node_conditions"]:
+        output.indented(_conditions(each))
+        by = each["accepted_by"]
+        told = (
+            f"accepted by {by}"
+            if by
+            else f"to accept: federation accept {view['request']} --of {each['node']}"
+        )
+        output.indented(told, by=4)
     explanation = detail.get("explanation")
     if explanation is not None:
         explanations.show_reviewed(explanation)
@@ -225,6 +257,12 @@ def _decision(decision: Mapping[str, Any], view: Mapping[str, Any]) -> str:
         text += f"\nunder the conditions: {decision['conditions']}"
     old = decision["version"] != view["version"]
     return f"{text} [on version {decision['version']}]" if old else text
+
+
+def _conditions(each: Mapping[str, Any]) -> str:
+    """What another node approves on."""
+    texts = [f"{said['text']} ({said['body']})" for said in each["conditions"]]
+    return f"{each['node']} approves under the conditions: {'; '.join(texts)}"
 
 
 def _versions(request: Request, *, as_json: bool) -> None:

@@ -70,9 +70,31 @@ class Request:
         """Have a refusal looked at by another reviewer than who refused, once."""
         return self._act("appeal", body={"reason": reason})
 
-    def accept(self) -> Request:
-        """Accept the conditions of the approval; nothing runs before."""
-        return self._act("accept")
+    @property
+    def conditions(self) -> list[Mapping[str, Any]]:
+        """Conditions of other nodes that await acceptance, as of the last look. ``node`` gives nothing before; its
+        ``conditions`` have the body and the text of each."""
+        return [each for each in self._fields["node_conditions"] if each["accepted_at"] is None]
+
+    def accept(self, node: str | None = None) -> Request:
+        """Accept the conditions of the approval; nothing runs before.
+
+        Args:
+            node: accept those of this other node instead, as they stand in ``conditions``.
+
+        Raises:
+            ValueError: the node has none there.
+        """
+        if node is None:
+            return self._act("accept")
+        found = [each["digest"] for each in self.conditions if each["node"] == node]
+        if not found:
+            raise ValueError(
+                f"{node} has no conditions that await acceptance: run, or refresh, and look again"
+            )
+        for digest in found:
+            self._act("accept", {"node": node, "conditions": digest})
+        return self
 
     def withdraw(self) -> Request:
         """Give the request up."""

@@ -63,7 +63,7 @@ class Asking:
             RefusalError: the question can't be written as SQL.
         """
         written = cell_sql(question, dataset, dataset.held.location)
-        message = CellsQuestion.of(asker, written.sql, question.digest(dataset))
+        message = CellsQuestion.of(asker, node, written.sql, question.digest(dataset))
         body = message.model_dump(mode="json")
         reply = self.channel.ask(node, MessageKind.CELLS, body, deadline=deadline, cancel=cancel)
         try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -77,27 +77,38 @@ class MaskedHolder:
             raise ProtectError(ProtectFault.PROFILE, f"there is no profile {query.profile}")
         question = CellQuestion.of(query)
         sql = cell_sql(question, dataset, held.location).sql
-        message = CellsQuestion.of(asker, sql, question.digest(dataset))
-        rounds = _Rounds(self.asking, roster_of(held.nodes, self.peers), message, deadline, cancel)
+        digest = question.digest(dataset)
+        messages = {node: CellsQuestion.of(asker, node, sql, digest) for node in sorted(held.nodes)}
+        rounds = _Rounds(self.asking, roster_of(held.nodes, self.peers), messages, deadline, cancel)
         try:
             cells, parts = rounds.count(query, profile, dataset)
-        except NodeUnavailable as error:
-            if error.reason is Unavailability.CANCELLED:
-                raise SourceError(SourceFault.CANCELLED, f"{error.node} was no longer asked") from None
-            absent = Absent.of(error)
-            note = f"{dataset.name} is not available: its nodes count jointly or not at all. {absent}"
-            return Gathered(unavailable(query), (), (absent,), (note,))
+        except (NodeUnavailable, _SomeUnavailable) as error:
+            missing = error.errors if isinstance(error, _SomeUnavailable) else (error,)
+            if any(each.reason is Unavailability.CANCELLED for each in missing):
+                raise SourceError(SourceFault.CANCELLED, f"{missing[0].node} was no longer asked") from None
+            absent = tuple(map(Absent.of, missing))
+            said = "; ".join(map(str, absent))
+            note = f"{dataset.name} is not available: its nodes count jointly or not at all. {said}"
+            return Gathered(unavailable(query), (), absent, (note,))
         note = f"{dataset.name} is counted jointly by: {', '.join(held.nodes)}"
         return Gathered(cells, parts, (), (note,))
 
 
+class _SomeUnavailable(Exception):
+    """Nodes that gave no answer in a round, all of them: whoever asked may have to do something about each."""
+
+    def __init__(self, errors: Sequence[NodeUnavailable]) -> None:
+        super().__init__("; ".join(map(str, errors)))
+        self.errors = tuple(errors)
+
+
 @dataclass(frozen=True)
 class _Rounds:
-    """The messages of one joint count."""
+    """The messages of one joint count. ``messages`` has the question to each node."""
 
     asking: Asking
     roster: Roster
-    message: CellsQuestion
+    messages: Mapping[str, CellsQuestion]
     deadline: float
     cancel: CancelSignal
 
@@ -108,9 +119,10 @@ class _Rounds:
     def count(
         self, query: CellQuery, profile: Profile, dataset: BoundDataset
     ) -> tuple[ProtectedCells, tuple[PartGiven, ...]]:
-        """Raises NodeUnavailable: a node is away, refuses, or doesn't agree with the others."""
-        body = self.message.model_dump(mode="json") | {"roster": self.roster.model_dump(mode="json")}
-        first = self._ask(MessageKind.ELIGIBILITY, lambda _: body)
+        """Raises NodeUnavailable or _SomeUnavailable: nodes are away, refuse, or don't agree with the others."""
+        roster = {"roster": self.roster.model_dump(mode="json")}
+        bodies = [self.messages[node].model_dump(mode="json") | roster for node in self.nodes]
+        first = self._ask(MessageKind.ELIGIBILITY, bodies)
         answers = self._texts(first, "answer")
         session = self._session(answers)
         if session.terms.profile != document_digest(profile) or session.terms.counts != _counts(query):
@@ -120,11 +132,9 @@ class _Rounds:
             for node, text in zip(self.nodes, self._texts(first, "statement"), strict=True)
         )
         may = eligible(session.publishes, exact=profile.cell_keys is None)
-        agreed = body | {"answers": answers}
-        sealed = self._texts(self._ask(MessageKind.KEYS, lambda _: agreed), "sealed")
-        last = self._ask(
-            MessageKind.VALUES, lambda position: agreed | {"sealed": sealed} if position == 0 else agreed
-        )
+        agreed = [body | {"answers": answers} for body in bodies]
+        sealed = self._texts(self._ask(MessageKind.KEYS, agreed), "sealed")
+        last = self._ask(MessageKind.VALUES, [agreed[0] | {"sealed": sealed}, *agreed[1:]])
         masked = [
             _words(node, text, int(may.sum()))
             for node, text in zip(self.nodes, self._texts(last, "masked"), strict=True)
@@ -136,21 +146,29 @@ class _Rounds:
             raise NodeUnavailable(self.nodes[0], Unavailability.BAD_REPLY) from None
         return joint_cells(query, total, may, profile, session.digest), parts
 
-    def _ask(self, kind: MessageKind, body: Callable[[int], Body]) -> list[Body]:
-        """The answers of all nodes, asked at once. Raises the first failure in the order of the roster."""
+    def _ask(self, kind: MessageKind, bodies: Sequence[Body]) -> list[Body]:
+        """The answers of all nodes, asked at once. Raises _SomeUnavailable with all that gave none."""
         with ThreadPoolExecutor(len(self.nodes), thread_name_prefix="joint") as pool:
             waiting = [
                 pool.submit(
                     self.asking.channel.ask,
                     node,
                     kind,
-                    body(position),
+                    body,
                     deadline=self.deadline,
                     cancel=self.cancel,
                 )
-                for position, node in enumerate(self.nodes)
+                for node, body in zip(self.nodes, bodies, strict=True)
             ]
-        return [each.result() for each in waiting]
+        answers, missing = [], []
+        for each in waiting:
+            try:
+                answers.append(each.result())
+            except NodeUnavailable as error:
+                missing.append(error)
+        if missing:
+            raise _SomeUnavailable(missing)
+        return answers
 
     def _session(self, answers: Sequence[str]) -> Session:
         try:
@@ -161,7 +179,7 @@ class _Rounds:
 
     def _part(self, node: str, statement: str, dataset: BoundDataset) -> PartGiven:
         try:
-            return self.asking.given(node, statement, None, self.message, dataset)
+            return self.asking.given(node, statement, None, self.messages[node], dataset)
         except UNTRUE as error:
             raise NodeUnavailable(node, Unavailability.BAD_REPLY, reference_of(error)) from None
 

@@ -12,10 +12,14 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstrai
 from catalogue.models import Name, Text
 from federation.holders.protocol import Asker
 from federation.identity.principal import Delegation
+from federation.wire.conditions import Digest
 from federation.wire.tables import TableError, decode_table
 
-Digest = Annotated[str, StringConstraints(pattern=r"^sha256:[0-9a-f]{64}$")]
 Subject = Annotated[str, StringConstraints(min_length=1, max_length=180)]
+
+
+MOST_ACCEPTED = 500
+"""Requests of one node that one request at a hub can have led to: as many as it has cell queries."""
 
 
 class Part(BaseModel):
@@ -49,10 +53,20 @@ class Delegated(Part):
         return Delegation(self.delegation, self.instrument, self.until)
 
 
+class Accepted(Part):
+    """That the requester accepts the conditions with this digest, on which the node that is asked approved its
+    ``request``. It counts for that node's own requester and these very words, and for nothing else."""
+
+    request: Annotated[str, StringConstraints(pattern=r"^req_[0-9a-f]{1,36}$")]
+    conditions: Digest
+
+
 class CellsQuestion(Part):
     """One aggregate, as SQL, and on whose behalf it is asked under which terms.
 
-    ``question`` is the digest of what the asking node understands by the SQL (``CellQuestion.digest``).
+    ``question`` is the digest of what the asking node understands by the SQL (``CellQuestion.digest``),
+    ``justification`` what the answer is for in the requester's words, for whoever decides. Members that
+    are new in a version are left out where they say nothing, so that a node of an earlier one reads the rest.
     """
 
     body: Name
@@ -65,9 +79,18 @@ class CellsQuestion(Part):
     hub_request: Text
     approvals: tuple[Approval, ...]
     delegation: Annotated[Delegated | None, Field(exclude_if=lambda value: value is None)] = None
+    justification: Annotated[
+        str,
+        StringConstraints(strip_whitespace=True, max_length=4000),
+        Field(exclude_if=lambda value: not value),
+    ] = ""
+    accepted: Annotated[
+        tuple[Accepted, ...], Field(max_length=MOST_ACCEPTED, exclude_if=lambda value: not value)
+    ] = ()
 
     @classmethod
-    def of(cls, asker: Asker, sql: str, question: str) -> CellsQuestion:
+    def of(cls, asker: Asker, node: str, sql: str, question: str) -> CellsQuestion:
+        """What ``node`` is asked."""
         return cls(
             body=asker.body,
             requester=asker.requester,
@@ -89,6 +112,11 @@ class CellsQuestion(Part):
                 for each in asker.approvals
             ),
             delegation=None if asker.delegation is None else Delegated.of(asker.delegation),
+            justification=asker.justification,
+            accepted=tuple(
+                Accepted(request=each.request, conditions=each.conditions)
+                for each in asker.agreed.get(node, ())
+            ),
         )
 
 

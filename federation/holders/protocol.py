@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
@@ -11,6 +11,7 @@ from connectors.protocol import CancelSignal
 from federation.identity.principal import Delegation
 from federation.release.statement import DecisionRef
 from federation.wire.channel import NodeUnavailable, Unavailability
+from federation.wire.conditions import Conditions
 from policies.cells import ProtectedCells
 from policies.plan import CellQuery
 from policies.refusals import Refusal
@@ -51,15 +52,17 @@ class PartGiven:
 
 @dataclass(frozen=True, slots=True)
 class Absent:
-    """A node that gave nothing, and why. ``reference`` is empty, or the id of a request there, or a stable code."""
+    """A node that gave nothing, and why. ``reference`` is empty, or the id of a request there, or a stable code;
+    ``conditions`` are those on which that request was approved, if whoever asked has yet to accept them."""
 
     node: str
     reason: Unavailability
     reference: str
+    conditions: Conditions | None = None
 
     @classmethod
     def of(cls, error: NodeUnavailable) -> Absent:
-        return cls(error.node, error.reason, error.detail)
+        return cls(error.node, error.reason, error.detail, error.conditions)
 
     def __str__(self) -> str:
         return f"{self.node}: {self.reason.meaning}" + (f" ({self.reference})" if self.reference else "")
@@ -96,9 +99,18 @@ class Holder(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Agreed:
+    """That the requester accepted the conditions with this digest, on which a node approved its ``request``."""
+
+    request: str
+    conditions: str
+
+
+@dataclass(frozen=True, slots=True)
 class Asker:
     """On whose behalf other nodes are asked: the request at this node, and the terms that it names. ``delegation`` is
-    what lets the requester act for ``body``, where it is not their own."""
+    what lets the requester act for ``body``, where it is not their own; ``agreed`` is what the requester accepted of
+    each node, ``justification`` what the answer is for in their words."""
 
     requester: str
     body: str
@@ -108,3 +120,5 @@ class Asker:
     plan_digest: str
     approvals: Sequence[Decided] = ()
     delegation: Delegation | None = None
+    agreed: Mapping[str, Sequence[Agreed]] = field(default_factory=dict)
+    justification: str = ""

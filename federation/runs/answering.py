@@ -70,6 +70,11 @@ class Answer:
         return tuple(dict.fromkeys(note for a in self.answered if a.gathered for note in a.gathered.notes))
 
     @property
+    def absent(self) -> tuple[Absent, ...]:
+        """The nodes that gave nothing."""
+        return tuple(absent for a in self.answered if a.gathered for absent in a.gathered.absent)
+
+    @property
     def sparse(self) -> bool:
         return any(each.cells.sparse for each in self.answered)
 

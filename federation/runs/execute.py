@@ -16,7 +16,7 @@ from catalogue.fragment import SourceError, SourceFault
 from federation.audit.chain import append
 from federation.audit.events import AuditAction, AuditEvent, Detail, DetailValue
 from federation.client.digest import DigestError
-from federation.holders.protocol import Asker, Decided, Holder
+from federation.holders.protocol import Absent, Asker, Decided, Holder
 from federation.identity.recorded import delegated
 from federation.release.files import StorageError, StorageFull
 from federation.release.statement import sign_statement
@@ -27,6 +27,7 @@ from federation.runs.provenance import Occasion, statement_of
 from federation.runs.released_table import notes_of, released_table
 from federation.runs.watch import Stop, Watch
 from federation.sandbox.model import PresentationError
+from federation.service import conditions_elsewhere
 from federation.service.compiling import CompilerBusy, CompilerFault, CompilerTimeout, Question
 from federation.service.node import Node
 from federation.service.questions import question_of
@@ -204,7 +205,9 @@ def _answer(case: _Case, plan: ClearedPlan, question: Question) -> Answer:
         holder = case.node.joint
     answering = replace(case.node.answering, holder=holder)
     try:
-        return answering.answer(plan, recompile, Bounds(deadline, case.watch, before, progress))
+        answer = answering.answer(plan, recompile, Bounds(deadline, case.watch, before, progress))
+        _learn(case, answer.absent)
+        return answer
     except SourceError as error:
         if error.fault is SourceFault.CANCELLED:
             raise _stopped(case) from None
@@ -219,6 +222,7 @@ def _answer(case: _Case, plan: ClearedPlan, question: Question) -> Answer:
     except HolderDeclined:
         raise _Void(RunFault.HOLDER_DECLINED) from None
     except HoldersUnavailable as error:
+        _learn(case, error.absent)
         raise _Failed(RunFault.HOLDERS_UNAVAILABLE, "; ".join(map(str, error.absent))) from None
 
 
@@ -237,7 +241,14 @@ def _asker(case: _Case) -> Asker:
         request.plan_digest,
         tuple(approvals),
         delegated(request.delegation),
+        conditions_elsewhere.agreed(case.node, request.id),
+        request.justification,
     )
+
+
+def _learn(case: _Case, absent: Sequence[Absent]) -> None:
+    """Keep what nodes want to have accepted first: who asked finds it with the request."""
+    conditions_elsewhere.learn(case.node, case.request.id, case.lease.run_id, case.lease.owner, absent)
 
 
 def _issue(case: _Case, answer: Answer, question: Question) -> None:

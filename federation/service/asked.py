@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from catalogue.fragment import SourceFault, tables_of
@@ -11,10 +11,11 @@ from catalogue.held import Local
 from catalogue.models import Profile
 from catalogue.strictest import profile_for
 from federation.audit.chain import append
-from federation.holders.messages import CellsQuestion
+from federation.holders.messages import Accepted, CellsQuestion
 from federation.identity.principal import NodeRole, Principal
 from federation.runs.outcomes import RunFault
-from federation.service import requests, runs
+from federation.service import accepted_elsewhere, requests, runs
+from federation.service.hubs import hub_of, subject_at
 from federation.service.node import Node
 from federation.service.questions import Ask, compile_question, question_of, refusal_event
 from federation.service.use import use_of
@@ -22,7 +23,7 @@ from federation.service.views import RunView
 from federation.state import releases
 from federation.state import requests as store
 from federation.state.lifecycle import GRANTED, UNDECIDED, RequestState, RunState
-from federation.state.models import Request
+from federation.state.models import Decision, Request
 from federation.wire.channel import Declined, Sender, Unavailability
 from policies.cell_question import CellQuestion
 from policies.plan import CellQuery, ClearedPlan
@@ -37,14 +38,16 @@ ENDED = frozenset({RunState.DONE, RunState.FAILED, RunState.CANCELLED, RunState.
 
 @dataclass(frozen=True)
 class Asked:
-    """A question as this node understands it: on whose behalf, and the one cell query that it is."""
+    """A question as this node understands it: who sent it, on whose behalf, and the one cell query that it is.
+    ``accepted`` is what who is asked for accepts of the conditions of this node's custodians."""
 
-    hub: str
+    sender: Sender
     principal: Principal
     ask: Ask
     query: CellQuery
     profile: Profile
     plan_digest: str
+    accepted: tuple[Accepted, ...]
 
 
 def understood(
@@ -60,13 +63,14 @@ def understood(
     if peer is None or message.body not in peer.asks_for:
         raise Declined(Unavailability.REFUSED, "asks_for_no_such_body")
     principal = Principal(
-        f"{_hub(sender.node)}{message.requester}",
+        subject_at(sender.node, message.requester),
         f"{message.requester} at {sender.node}",
         message.body,
         frozenset({NodeRole.ANALYST}),
         None if message.delegation is None else message.delegation.given,
     )
-    ask = Ask(message.sql, message.agreement, message.purpose, jointly_with=jointly_with)
+    terms = (message.agreement, message.purpose)
+    ask = Ask(message.sql, *terms, jointly_with=jointly_with, justification=message.justification)
     plan = _compiled(node, principal, ask)
     if plan.stages or len(plan.queries) != 1:
         raise Declined(Unavailability.REFUSED, "not_one_cell_query")
@@ -78,18 +82,23 @@ def understood(
         raise Declined(Unavailability.REFUSED, "not_one_cell_query")
     if CellQuestion.of(query).digest(dataset) != message.question:
         raise Declined(Unavailability.REFUSED, "catalogue_differs")
-    return Asked(sender.node, principal, ask, query, profile, plan.digest)
+    return Asked(sender, principal, ask, query, profile, plan.digest, message.accepted)
 
 
 def usable_request(node: Node, asked: Asked) -> str:
     """The id of a request for this question that may be used now: one that was approved, or that rules approve.
 
+    A request whose conditions somebody else has to accept is theirs alone until they have: for others a new one is
+    made.
+
     Raises:
-        Declined: NEEDS_A_PERSON with the id of the request that waits, or REFUSED with that of the one refused.
+        Declined: NEEDS_A_PERSON with the id of the request that waits, CONDITIONS with those that who is asked for has
+            to accept, or REFUSED with the id of the request that was refused.
     """
     ask, body = asked.ask, asked.principal.body
     assert ask.agreement is not None
     assert ask.purpose is not None
+    accepted_elsewhere.take(node, asked.sender, asked.principal, asked.accepted)
     with node.database.read() as session:
         same = store.same_question(
             session, body=body, agreement=ask.agreement, purpose=ask.purpose, sql=ask.sql
@@ -97,20 +106,35 @@ def usable_request(node: Node, asked: Asked) -> str:
         known = [
             (request, store.decisions(session, request.id), releases.count_releases(session, request.id))
             for request in same
-            if hub_of(request, (asked.hub,)) is not None and tuple(request.jointly_with) == ask.jointly_with
+            if hub_of(request, (asked.sender.node,)) is not None
+            and tuple(request.jointly_with) == ask.jointly_with
         ]
+    waits: Declined | None = None
     for request, decisions, released in known:
         use = use_of(node.catalogue, request, decisions, asked.plan_digest, released, node.clock())
         if use.usable:
             return request.id
-        if use.state in WAITING:
-            raise Declined(Unavailability.NEEDS_A_PERSON, request.id)
         if use.state in REFUSED:
-            raise Declined(Unavailability.REFUSED, request.id)
+            waits = waits or Declined(Unavailability.REFUSED, request.id)
+            break
+        if use.state in WAITING:
+            waits = waits or _waits_for(request, decisions, asked.principal)
+    if waits is not None:
+        raise waits
     view = requests.submit(node, asked.principal, ask)
     if not view.usable:
         raise Declined(Unavailability.NEEDS_A_PERSON, view.request)
     return view.request
+
+
+def _waits_for(request: Request, decisions: Sequence[Decision], principal: Principal) -> Declined | None:
+    """What a request waits for; None: for the acceptance of somebody else than ``principal``."""
+    conditions = accepted_elsewhere.awaiting(request, decisions)
+    if conditions is None:
+        return Declined(Unavailability.NEEDS_A_PERSON, request.id)
+    if request.requester != principal.subject:
+        return None
+    return Declined(Unavailability.CONDITIONS, request.id, conditions)
 
 
 def finished(node: Node, asked: Asked, request: str, sender: Sender) -> RunView:
@@ -133,16 +157,6 @@ def finished(node: Node, asked: Asked, request: str, sender: Sender) -> RunView:
         raise Declined(Unavailability.CHANGED, code)
     reason = Unavailability.REFUSED if run.state is RunState.VOID else Unavailability.FAILED
     raise Declined(reason, code)
-
-
-def hub_of(request: Request, peers: Iterable[str]) -> str | None:
-    """The one of ``peers`` that asked for somebody; None for what was asked here. No person's name has blanks."""
-    return next((peer for peer in peers if request.requester.startswith(_hub(peer))), None)
-
-
-def _hub(node: str) -> str:
-    """What the name of a requester at a hub begins with here."""
-    return f"hub {node} for "
 
 
 def _compiled(node: Node, principal: Principal, ask: Ask) -> ClearedPlan:

@@ -15,11 +15,11 @@ from federation.service.decisions import officer_of
 from federation.service.node import Node
 from federation.service.permissions import Act, permitted
 from federation.service.requests import visible
-from federation.service.views import RequestView
+from federation.service.views import NodeConditionsView, RequestView
 from federation.state import requests as store
 from federation.state.authority import MayNotDecide
 from federation.state.deciding import decides, of_this_version, to_approve
-from federation.state.lifecycle import GRANTED, Action, RequestState, Role, request_transition
+from federation.state.lifecycle import GRANTED, RUNNABLE, Action, RequestState, Role, request_transition
 from federation.state.models import Decision, Outcome, Request
 
 
@@ -37,7 +37,8 @@ class Offers:
 
     ``acts`` are rows of the life cycle. ``awaits`` says whether the request waits for this very reader to decide,
     ``reviews`` whether the reader's body decides on any of it, ``own`` whether the reader asked it, ``replace``
-    whether they may ask another in its place. ``conditions`` are those that are not accepted yet.
+    whether they may ask another in its place. ``conditions`` are those that are not accepted yet, ``elsewhere`` those
+    of other nodes, which its requester may accept one node at a time.
     """
 
     acts: frozenset[Action]
@@ -46,6 +47,7 @@ class Offers:
     own: bool
     replace: bool
     conditions: list[Condition]
+    elsewhere: list[NodeConditionsView]
 
 
 def get(node: Node, principal: Principal, view: RequestView) -> Offers:
@@ -72,6 +74,9 @@ def of(session: Session, principal: Principal, request: Request, view: RequestVi
         own=own,
         replace=own and view.state in GRANTED,
         conditions=_conditions(request, made) if view.state in GRANTED else [],
+        elsewhere=[each for each in view.node_conditions if each.accepted_at is None]
+        if view.state in RUNNABLE
+        else [],
     )
 
 

@@ -10,8 +10,8 @@ from sqlalchemy.orm import Session
 from federation.audit.events import AuditAction, AuditEvent, Detail, text_digest
 from federation.identity.principal import Principal
 from federation.notices.events import tell_of_recall
-from federation.service.asked import hub_of
 from federation.service.errors import ServiceCode, ServiceError
+from federation.service.hubs import hub_of
 from federation.service.node import Node
 from federation.service.once import Once, act
 from federation.service.permissions import Act, require

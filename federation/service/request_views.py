@@ -9,11 +9,20 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from catalogue.purposes import PurposeMatch, match_purpose
+from federation.service.hubs import hub_of
 from federation.service.node import Node
 from federation.service.use import use_of, waiting_for
-from federation.service.views import DecisionView, DelegationView, RequestView, VersionView
-from federation.state import releases
+from federation.service.views import (
+    ConditionView,
+    DecisionView,
+    DelegationView,
+    NodeConditionsView,
+    RequestView,
+    VersionView,
+)
+from federation.state import conditions, releases
 from federation.state import requests as store
+from federation.state.conditions import Known
 from federation.state.lifecycle import UNDECIDED, lapses
 from federation.state.models import Decision, Request
 
@@ -33,6 +42,7 @@ def request_view(node: Node, session: Session, request: Request, now: datetime) 
         requester=request.requester,
         body=request.body,
         delegation=_delegation(request.delegation),
+        hub=hub_of(request, node.settings.federation.peers),
         agreement=request.agreement,
         purpose=request.purpose,
         purpose_answer=str(_purpose(node, request)),
@@ -49,6 +59,7 @@ def request_view(node: Node, session: Session, request: Request, now: datetime) 
         lapses_at=request.lapses_at if lapses(use.state) else None,
         runs_left=None if limit is None else max(0, limit - released),
         decisions=[_decision_view(decision) for decision in decisions],
+        node_conditions=[_conditions_view(each) for each in conditions.listing(session, request.id)],
         created_at=request.created_at,
     )
 
@@ -92,6 +103,19 @@ def _decision_view(decision: Decision) -> DecisionView:
         version=decision.version,
         decided_at=decision.decided_at,
         valid_until=decision.valid_until,
+    )
+
+
+def _conditions_view(known: Known) -> NodeConditionsView:
+    learned, accepted = known.learned, known.accepted
+    return NodeConditionsView(
+        node=learned.node,
+        request=learned.reference,
+        conditions=[ConditionView(**each) for each in learned.conditions],
+        digest=learned.digest,
+        learned_at=learned.learned_at,
+        accepted_by=None if accepted is None else accepted.accepted_by,
+        accepted_at=None if accepted is None else accepted.accepted_at,
     )
 
 

@@ -235,7 +235,7 @@ def appeal(
         return asking.appeal(session, request_id, principal.subject, reason, until, now, event)
 
     details: dict[Detail, DetailValue] = {Detail.REASON_DIGEST: text_digest(reason)}
-    return _own(node, principal, request_id, AuditAction.REQUEST_APPEALED, details, step, now, once)
+    return own_act(node, principal, request_id, AuditAction.REQUEST_APPEALED, details, step, now, once)
 
 
 def accept(node: Node, principal: Principal, request_id: str, once: Once | None = None) -> RequestView:
@@ -245,7 +245,7 @@ def accept(node: Node, principal: Principal, request_id: str, once: Once | None 
     def step(session: Session, event: AuditEvent) -> Request:
         return asking.accept(session, request_id, principal.subject, now, event)
 
-    return _own(node, principal, request_id, AuditAction.REQUEST_ACCEPTED, {}, step, now, once)
+    return own_act(node, principal, request_id, AuditAction.REQUEST_ACCEPTED, {}, step, now, once)
 
 
 def withdraw(node: Node, principal: Principal, request_id: str, once: Once | None = None) -> RequestView:
@@ -255,7 +255,7 @@ def withdraw(node: Node, principal: Principal, request_id: str, once: Once | Non
     def step(session: Session, event: AuditEvent) -> Request:
         return asking.withdraw(session, request_id, principal.subject, now, event)
 
-    return _own(node, principal, request_id, AuditAction.REQUEST_WITHDRAWN, {}, step, now, once)
+    return own_act(node, principal, request_id, AuditAction.REQUEST_WITHDRAWN, {}, step, now, once)
 
 
 def get(node: Node, principal: Principal, request_id: str) -> RequestView:
@@ -344,7 +344,7 @@ def lapse(node: Node, now: datetime) -> datetime:
     return now + timedelta(days=node.settings.limits.decision_days)
 
 
-def _own(
+def own_act(
     node: Node,
     principal: Principal,
     request_id: str,
@@ -354,7 +354,7 @@ def _own(
     now: datetime,
     once: Once | None,
 ) -> RequestView:
-    """An act of who asked."""
+    """An act of who asked, with what follows from it."""
     require(principal, Act.REQUEST)
 
     def do(session: Session) -> RequestView:

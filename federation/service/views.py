@@ -269,6 +269,28 @@ class VersionView:
 
 
 @dataclass(frozen=True, slots=True)
+class ConditionView:
+    """What a body asks the requester to accept."""
+
+    body: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class NodeConditionsView:
+    """Conditions on which ``node`` approved its part of a request, which it knows as ``request``. ``digest`` is that of
+    these very words, by which they are accepted; ``accepted_by`` and ``accepted_at`` are there once they were."""
+
+    node: str
+    request: str
+    conditions: list[ConditionView]
+    digest: str
+    learned_at: datetime
+    accepted_by: str | None
+    accepted_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class RequestView:
     """A question that somebody asks to have approved.
 
@@ -278,7 +300,8 @@ class RequestView:
     ``purpose_answer`` is ``needs_a_person`` where the agreement does not name the purpose. ``justification`` is what
     the answer is for in the requester's words, empty where they gave none. ``version`` counts submissions, a draft's
     is 0; ``created_at`` is the time of the last one. ``delegation`` is there where the requester asked for a body not
-    their own.
+    their own. ``node_conditions`` are those of other nodes, which give nothing before they were accepted. ``hub`` is
+    the node that asked for somebody there, whose word it is who asks and what for; None where it was asked here.
     """
 
     request: str
@@ -289,6 +312,7 @@ class RequestView:
     requester: str
     body: str
     delegation: DelegationView | None
+    hub: str | None
     agreement: str
     purpose: str
     purpose_answer: str
@@ -305,6 +329,7 @@ class RequestView:
     lapses_at: datetime | None
     runs_left: int | None
     decisions: list[DecisionView]
+    node_conditions: list[NodeConditionsView]
     created_at: datetime
 
 

@@ -65,7 +65,7 @@ def save(session: Session, draft: NewRequest, now: datetime, event: AuditEvent) 
     request = session.get(Request, draft.id, populate_existing=True)
     if request is None:
         return _add(session, draft, RequestState.DRAFT, 0, now)
-    _own(request, draft.requester, draft.body)
+    own(request, draft.requester, draft.body)
     return take(session, request, Step(Action.SAVE, Role.REQUESTER, values=_content(draft)), now)
 
 
@@ -84,7 +84,7 @@ def submit(session: Session, new: NewRequest, now: datetime, event: AuditEvent) 
     if request is None:
         request = _add(session, new, RequestState.SUBMITTED, 1, now)
     else:
-        _own(request, new.requester, new.body)
+        own(request, new.requester, new.body)
         values = _content(new) | {"version": request.version + 1, "created_at": now}
         request = take(session, request, Step(Action.SUBMIT, Role.REQUESTER, values=values), now)
         request.datasets.clear()
@@ -123,7 +123,7 @@ def appeal(
         DecisionNotAllowed, NotFound, TransitionNotAllowed: nothing was changed.
     """
     record(session, event, AuditAction.REQUEST_APPEALED, request_id)
-    request = _own(get_request(session, request_id), requester)
+    request = own(get_request(session, request_id), requester)
     before = [each for each in decisions(session, request_id) if each.version == request.version]
     if any(each.outcome is Outcome.APPEAL for each in before):
         raise TransitionNotAllowed("a refusal on appeal stands: ask anew, for something else")
@@ -141,7 +141,7 @@ def accept(session: Session, request_id: str, requester: str, now: datetime, eve
         DecisionNotAllowed, NotFound, TransitionNotAllowed: nothing was changed.
     """
     record(session, event, AuditAction.REQUEST_ACCEPTED, request_id)
-    request = _own(get_request(session, request_id), requester)
+    request = own(get_request(session, request_id), requester)
     conditions = {
         each.dataset: each.custodian for each in unaccepted(request, decisions(session, request_id))
     }
@@ -158,11 +158,11 @@ def withdraw(session: Session, request_id: str, requester: str, now: datetime, e
         DecisionNotAllowed, NotFound, TransitionNotAllowed: nothing was changed.
     """
     record(session, event, AuditAction.REQUEST_WITHDRAWN, request_id)
-    request = _own(get_request(session, request_id), requester)
+    request = own(get_request(session, request_id), requester)
     return take(session, request, Step(Action.WITHDRAW, Role.REQUESTER), now)
 
 
-def _own(request: Request, subject: str, body: str | None = None) -> Request:
+def own(request: Request, subject: str, body: str | None = None) -> Request:
     if request.requester != subject:
         raise DecisionNotAllowed("only the person who asked can do this")
     if body not in (None, request.body):

@@ -219,6 +219,45 @@ class Decision(Base):
     decided_at: Mapped[datetime]
 
 
+class NodeConditions(Base):
+    """Conditions on which another node approved its part of a request, as that node signed them. Append-only.
+
+    ``reference`` is the request there. ``digest`` binds it and the very words; ``conditions`` are those words, each
+    with the body whose they are.
+    """
+
+    __tablename__ = "node_conditions"
+
+    request_id: Mapped[str] = mapped_column(ForeignKey("requests.id"), primary_key=True)
+    node: Mapped[str] = mapped_column(Name, primary_key=True)
+    digest: Mapped[str] = mapped_column(Digest, primary_key=True)
+    reference: Mapped[str] = mapped_column(Name)
+    conditions: Mapped[list[Any]]
+    learned_at: Mapped[datetime]
+
+
+class NodeConditionsAccepted(Base):
+    """The requester accepted conditions of another node; the node is told with the next question. Append-only.
+
+    ``delegation`` is what let them act for the request's body, where it is not their own.
+    """
+
+    __tablename__ = "node_conditions_accepted"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["request_id", "node", "digest"],
+            ["node_conditions.request_id", "node_conditions.node", "node_conditions.digest"],
+        ),
+    )
+
+    request_id: Mapped[str] = mapped_column(Id, primary_key=True)
+    node: Mapped[str] = mapped_column(Name, primary_key=True)
+    digest: Mapped[str] = mapped_column(Digest, primary_key=True)
+    accepted_by: Mapped[str] = mapped_column(Subject)
+    delegation: Mapped[dict[str, Any] | None] = mapped_column(Given)
+    accepted_at: Mapped[datetime]
+
+
 class Run(Base):
     """One execution of an approved request with values for its parameters.
 

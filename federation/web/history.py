@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from gettext import NullTranslations
 
-from federation.service.views import DecisionView, RequestView, VersionView
+from federation.service.views import DecisionView, NodeConditionsView, RequestView, VersionView
 from federation.state.lifecycle import Role
 from federation.state.models import DecisionKind, Outcome, RefusalReason
 from federation.web.words import OUTCOMES, REFUSALS
@@ -34,10 +34,16 @@ def history_of(
     *,
     body_title: Titles,
     dataset_title: Titles,
+    node_title: Titles,
     words: NullTranslations,
 ) -> list[Entry]:
     """The entries in a language, the first one first. A decision on several datasets at once is one entry."""
     found = [_submitted(view, each, words) for each in versions]
+    found += [
+        _accepted(each, each.accepted_at, node_title, words)
+        for each in view.node_conditions
+        if each.accepted_at is not None
+    ]
     for made in _together(view.decisions):
         first = made[0]
         found.append(
@@ -63,6 +69,15 @@ def _submitted(view: RequestView, version: VersionView, words: NullTranslations)
         what = words.gettext("Submitted again as version %(number)s") % {"number": version.version}
     by = words.gettext("by %(person)s") % {"person": view.requester}
     return Entry(version.submitted_at, what, by, before=None if last else version)
+
+
+def _accepted(
+    conditions: NodeConditionsView, at: datetime, node_title: Titles, words: NullTranslations
+) -> Entry:
+    about = words.gettext("for %(node)s, by %(person)s")
+    named = {"node": node_title(conditions.node), "person": conditions.accepted_by}
+    texts = [words.gettext("On condition: %(text)s") % {"text": each.text} for each in conditions.conditions]
+    return Entry(at, words.gettext(OUTCOMES[Outcome.ACCEPT]), about % named, notes=texts)
 
 
 def _together(decisions: Iterable[DecisionView]) -> list[list[DecisionView]]:

@@ -101,6 +101,7 @@ def render(
         "body_title": lambda name: title_of(node, name),
         "agreement_title": lambda name: _agreement_title(node, name),
         "dataset_title": lambda name: dataset_title(node, name),
+        "node_title": lambda name: node_title(node, name),
     }
     return environment(language).get_template(template).render({**reader, **context})
 
@@ -189,6 +190,12 @@ def dataset_title(node: Node, name: str) -> str:
     """A dataset as people read it."""
     dataset = node.catalogue.datasets.get(name)
     return name if dataset is None else dataset.document.title
+
+
+def node_title(node: Node, name: str) -> str:
+    """Another node as people read it."""
+    peer = node.settings.federation.peers.get(name)
+    return name if peer is None else peer.title
 
 
 def _agreement_title(node: Node, name: str) -> str:

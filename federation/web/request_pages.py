@@ -12,7 +12,16 @@ from fastapi.responses import RedirectResponse
 
 from federation.api.dependencies import NodeDep
 from federation.api.problems import STATUS
-from federation.service import comments, custody, decisions, dry_runs, offers, requests, runs
+from federation.service import (
+    comments,
+    conditions_elsewhere,
+    custody,
+    decisions,
+    dry_runs,
+    offers,
+    requests,
+    runs,
+)
 from federation.service.errors import ServiceCode, ServiceError
 from federation.service.node import Node
 from federation.service.permissions import Act, permitted
@@ -23,7 +32,7 @@ from federation.web.deciding import ACTS, Decided, Said, decided
 from federation.web.difference import sides
 from federation.web.history import history_of
 from federation.web.language import language_of, mark, translations
-from federation.web.rendering import dataset_title, page, title_of
+from federation.web.rendering import dataset_title, node_title, page, title_of
 from federation.web.run_pages import values_of
 from federation.web.visitor import Fault, Fields, OnceDep, Reader, Sender, first, text_of
 from federation.web.words import REFUSALS
@@ -109,9 +118,13 @@ def submit(node: NodeDep, request: Request, principal: Sender, once: OnceDep, re
 
 
 @router.post("/requests/{request_id}/acceptance")
-def accept(node: NodeDep, principal: Sender, once: OnceDep, request_id: str) -> Response:
-    """Accept the conditions of an approval."""
-    requests.accept(node, principal, request_id, once)
+def accept(node: NodeDep, principal: Sender, form: Fields, once: OnceDep, request_id: str) -> Response:
+    """Accept the conditions of an approval; those of another node as the page showed them."""
+    other = first(form, "node")
+    if other:
+        conditions_elsewhere.accept(node, principal, request_id, other, first(form, "conditions"), once)
+    else:
+        requests.accept(node, principal, request_id, once)
     return _done(request_id, Action.ACCEPT)
 
 
@@ -176,6 +189,7 @@ def _page(
             requests.versions(node, principal, request_id),
             body_title=partial(title_of, node),
             dataset_title=partial(dataset_title, node),
+            node_title=partial(node_title, node),
             words=translations(language_of(request)),
         ),
         evidence=custody.evidence(node, principal, request_id) if offered.reviews else None,

@@ -9,9 +9,13 @@ from typing import Any, Protocol
 
 from connectors.protocol import CancelSignal
 from federation.wire.channel import REFERENCE, MessageKind, NodeUnavailable, Unavailability
+from federation.wire.conditions import Conditions
 from federation.wire.correspondence import Correspondence, Written
 from federation.wire.envelope import MessageRefused
 from federation.wire.peers import Peer
+
+SAID = frozenset(Unavailability) - {Unavailability.CONDITIONS}
+"""What a node may give as its reason. That it has conditions is said by having them."""
 
 
 class Carrier(Protocol):
@@ -77,13 +81,19 @@ class SignedChannel:
 
 
 def _failure(node: str, body: Mapping[str, Any]) -> NodeUnavailable:
-    """Why the node says that it gives no answer. What it wrote beyond a code and a reference is dropped."""
+    """Why the node says that it gives no answer. What it wrote beyond a code, a reference and conditions is dropped."""
     code, reference = body.get("code"), body.get("reference")
     if (
         not isinstance(code, str)
-        or code not in set(Unavailability)
+        or code not in SAID
         or not isinstance(reference, str)
         or not REFERENCE.fullmatch(reference)
     ):
         return NodeUnavailable(node, Unavailability.BAD_REPLY)
-    return NodeUnavailable(node, Unavailability(code), reference)
+    if "conditions" not in body or code != Unavailability.NEEDS_A_PERSON:
+        return NodeUnavailable(node, Unavailability(code), reference)
+    try:
+        conditions = Conditions.read(reference, body["conditions"])
+    except ValueError:
+        return NodeUnavailable(node, Unavailability.BAD_REPLY)
+    return NodeUnavailable(node, Unavailability.CONDITIONS, reference, conditions)

@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Any, Protocol
 
 from connectors.protocol import CancelSignal
+from federation.wire.conditions import Conditions
 
 REFERENCE = re.compile(r"[a-z0-9_]{0,64}")
 """The id of a request, or a stable code: all that a node that gives no answer says beside the reason."""
@@ -35,6 +36,7 @@ class Unavailability(StrEnum):
     BAD_REPLY = "node_bad_reply"
     CANCELLED = "node_cancelled"
     CHANGED = "node_changed"
+    CONDITIONS = "node_conditions"
     FAILED = "node_failed"
     NEEDS_A_PERSON = "node_needs_a_person"
     NOT_A_PEER = "node_not_a_peer"
@@ -53,6 +55,7 @@ _MEANINGS = {
     Unavailability.BAD_REPLY: "its answer was not one that can be relied on",
     Unavailability.CANCELLED: "it was no longer asked: the run was cancelled",
     Unavailability.CHANGED: "what it holds changed while it was asked",
+    Unavailability.CONDITIONS: "it approves on conditions that whoever asked has to accept first",
     Unavailability.FAILED: "it could not carry out what was asked",
     Unavailability.NEEDS_A_PERSON: "its custodian has to decide first",
     Unavailability.NOT_A_PEER: "it and this node do not know each other",
@@ -67,30 +70,38 @@ class NodeUnavailable(Exception):
     """A node gave no answer. The text is this node's own: nothing that the other one wrote stands in it.
 
     ``detail`` is empty, or a reference that the other node gave: the id of a request at it, or a stable code.
+    ``conditions`` are there for CONDITIONS: words of that node's custodians, for whoever asked alone.
     """
 
-    def __init__(self, node: str, reason: Unavailability, detail: str = "") -> None:
+    def __init__(
+        self, node: str, reason: Unavailability, detail: str = "", conditions: Conditions | None = None
+    ) -> None:
         super().__init__(f"{node}: {reason.meaning}" + (f" ({detail})" if detail else ""))
         self.node = node
         self.reason = reason
         self.detail = detail
+        self.conditions = conditions
 
 
 class Declined(Exception):
     """Raised by a handler that does not answer, with what the asking node is told.
 
     ``reference`` is the id of a request here, or a stable code: lower-case letters, digits and underscores.
+    ``conditions`` are those on which that request was approved, for CONDITIONS.
 
     Raises:
         ValueError: ``reference`` is something else, which might hold a value.
     """
 
-    def __init__(self, reason: Unavailability, reference: str = "") -> None:
+    def __init__(
+        self, reason: Unavailability, reference: str = "", conditions: Conditions | None = None
+    ) -> None:
         if not REFERENCE.fullmatch(reference):
             raise ValueError("a reference is an id or a code")
         super().__init__(str(reason))
         self.reason = reason
         self.reference = reference
+        self.conditions = conditions
 
 
 @dataclass(frozen=True, slots=True)

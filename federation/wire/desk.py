@@ -11,6 +11,7 @@ from typing import Any
 import structlog
 
 from federation.wire.channel import Declined, Handler, MessageKind, Sender, Unavailability
+from federation.wire.conditions import Conditions
 from federation.wire.correspondence import Correspondence
 from federation.wire.envelope import Message, MessageRefused
 
@@ -66,7 +67,7 @@ class Desk:
         try:
             return message.kind, handler(sender, message.body)
         except Declined as declined:
-            return MessageKind.FAILED, _failure(declined.reason, declined.reference)
+            return MessageKind.FAILED, _failure(declined.reason, declined.reference, declined.conditions)
         except Exception as error:  # noqa: BLE001  # whatever it is, the other node waits for an answer
             _log_failure(message, error)
             return MessageKind.FAILED, _failure(Unavailability.FAILED)
@@ -79,5 +80,11 @@ def _log_failure(message: Message, error: Exception) -> None:
     log.error("message_failed", message=message.id, kind=str(message.kind), error=type(error).__name__)
 
 
-def _failure(reason: Unavailability, reference: str = "") -> dict[str, str]:
-    return {"code": str(reason), "reference": reference}
+def _failure(
+    reason: Unavailability, reference: str = "", conditions: Conditions | None = None
+) -> dict[str, Any]:
+    """Conditions come with the code of a decision that is missing, which is all that an earlier version reads."""
+    if conditions is None:
+        return {"code": str(reason), "reference": reference}
+    said = conditions.model_dump(mode="json")
+    return {"code": str(Unavailability.NEEDS_A_PERSON), "reference": reference, "conditions": said}

@@ -285,6 +285,42 @@ def test_a_recall_reaches_the_hub_from_nodes_that_are_called_and_from_one_that_p
         assert wires.audit_is_whole(node, NATIONS[node].person)
 
 
+def test_conditions_of_a_node_that_is_called_and_of_one_that_polls_are_accepted_at_the_hub(
+    wires: Wires,
+) -> None:
+    """An answer is lost after its node took the acceptance: told again, the node takes it no second time."""
+    codes = ", ".join(f"'{NATIONS[node].code}'" for node in ("wales", POLLS))
+    request = wires.request(
+        "SELECT country_res AS nation, count(*) AS people FROM people WHERE period = 2025 AND full_time = "
+        f"'FT' AND country_res IN ({codes}) GROUP BY country_res ORDER BY 1"
+    )
+    with pytest.raises(RunFailed, match="its custodian has to decide first"):
+        request.wait(progress=False)
+    there = {}
+    for node in ("wales", POLLS):
+        with connect(wires.url(node), person=NATIONS[node].person) as keeper:
+            (waiting,) = keeper.requests("submitted")
+            there[node] = waiting.id
+            keeper.approve(
+                waiting.id, reason="fine", plan_digest=waiting.plan_digest, conditions=f"{node} first"
+            )
+    with pytest.raises(RunFailed, match="on conditions"):
+        request.run().wait(progress=False)
+    for node in there:
+        request.refresh().accept(node)
+    wires.acts["wales", "cells"] = cut
+    marks = [row["people__status"] for row in request.run().fetch().table.to_pylist()]
+    assert sorted(marks) == ["", "[x]"]
+    marks = [row["people__status"] for row in request.run().fetch().table.to_pylist()]
+    assert marks == ["", ""]
+    for node, asked in there.items():
+        with connect(wires.url(node), person=NATIONS[node].person) as keeper:
+            acts = [(each["actor"], each["action"]) for each in keeper.audit_events(subject=asked)]
+        assert acts.count((f"hub {HUB} for asha", "request.accepted")) == 1
+        assert wires.audit_is_whole(node, NATIONS[node].person)
+    assert wires.audit_is_whole(HUB, "kit")
+
+
 def test_a_node_that_polls_gives_its_answer_again_and_polls_again_when_it_is_back(wires: Wires) -> None:
     wires.acts[HUB, "cells"] = lambda _, __: None
     assert wires.ask(by_sex("people", 2023))[-1][2] == ""

@@ -248,6 +248,16 @@ def running(
 ) -> Iterator[Running]:
     """Serve the node of a directory from a thread of this process; ``environment`` may name its secrets."""
     node = build_node(directory, environment=environment or {}, clock=clock)
+    try:
+        with served(node, port) as found:
+            yield found
+    finally:
+        node.close()
+
+
+@contextmanager
+def served(node: Node, port: int = 0) -> Iterator[Running]:
+    """Serve a node that was made, and that is closed by who made it."""
     server = uvicorn.Server(uvicorn.Config(create_app(node), port=port, log_level="critical"))
     thread = threading.Thread(target=server.run)
     thread.start()
@@ -260,4 +270,3 @@ def running(
     finally:
         server.should_exit = True
         thread.join()
-        node.close()

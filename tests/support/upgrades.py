@@ -59,6 +59,8 @@ _LATER = (
     "made_at) values (1, 'req_1', 1, 'd', '{}', '[]', 0, 'ann', 'dfe', :now)",
     "insert into part_recalls values ('wales', 'rel_w', 'wg', 'wrong', :now, :now)",
     "insert into recalls_to_tell values ('rel_1', 'wales', 0, null)",
+    "insert into node_conditions values ('req_1', 'wales', 'd', 'req_w', '[]', :now)",
+    "insert into node_conditions_accepted values ('req_1', 'wales', 'd', 'ann', null, :now)",
 )
 _FORBIDDEN = (
     "delete from decisions",

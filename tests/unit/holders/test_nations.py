@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -10,22 +12,40 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pyarrow.compute as pc
 import pytest
 
-from federation.identity.principal import Delegation
-from federation.service import decisions, notices, recalls, releases, requests
+from federation.api.app import create_app
+from federation.audit.chain import events
+from federation.audit.events import text_digest
+from federation.cli import main as cli
+from federation.client import RunFailed
+from federation.holders.messages import Accepted, CellsQuestion, MessageUnreadable, read_question
+from federation.holders.protocol import Agreed, Asker
+from federation.identity.principal import Delegation, Principal
+from federation.service import (
+    accepted_elsewhere,
+    conditions_elsewhere,
+    decisions,
+    notices,
+    recalls,
+    releases,
+    requests,
+)
 from federation.service.decisions import Ruling
 from federation.service.errors import ServiceError
+from federation.service.node import Node
 from federation.service.questions import Ask
 from federation.service.told_recalls import RecallMessage, RecallTeller, learn_of_recall
-from federation.service.views import RunView
+from federation.service.views import RequestView, RunView
 from federation.state import recalls as store
+from federation.state.errors import DecisionNotAllowed, TransitionNotAllowed
 from federation.state.lifecycle import RunState
 from federation.wire.channel import Declined, MessageKind, NodeUnavailable, Sender
 from federation.wire.tables import decode_table, encode_table
 from tests.support.nations import NATIONS, OLU, PAT, SAM, Nations, nations
-from tests.support.node import FILES, PURPOSE
+from tests.support.node import FILES, PURPOSE, served
 
 
 @pytest.fixture(scope="module")
@@ -190,6 +210,213 @@ def test_a_refusal_there_is_named(four: Nations) -> None:
     run = four.answer(sql)
     assert run.error == "holders_unavailable"
     assert f"england: it refused ({waiting.request})" in run.message
+
+
+SHOW_NOBODY = "Show it to nobody\nbefore <b>March</b>"
+
+
+def approved_on(four: Nations, node: str, text: str, custodian: Principal = OLU) -> str:
+    """The custodian of a nation approves what waits there, on a condition."""
+    there = four.nodes[node]
+    (waiting,) = [view for view in requests.listing(there, custodian) if view.state == "submitted"]
+    decisions.approve(there, custodian, waiting.request, Ruling("fine", waiting.plan_digest, conditions=text))
+    return waiting.request
+
+
+def accept(four: Nations, request: str, node: str, who: Principal = PAT, digest: str = "") -> RequestView:
+    (found,) = [each for each in requests.get(four.hub, PAT, request).node_conditions if each.node == node]
+    return conditions_elsewhere.accept(four.hub, who, request, node, digest or found.digest)
+
+
+def test_conditions_of_a_node_are_accepted_at_the_hub_and_then_it_answers(four: Nations) -> None:
+    asked = four.request("SELECT region, count(*) AS n FROM earnings WHERE pay >= 900 GROUP BY region")
+    assert "its custodian has to decide first" in four.run(asked.request).message
+    assert requests.get(four.hub, PAT, asked.request).node_conditions == []
+    there = approved_on(four, "england", SHOW_NOBODY)
+    for _ in range(2):
+        ended = four.run(asked.request)
+        assert ended.error == "holders_unavailable"
+        assert (
+            f"england: it approves on conditions that whoever asked has to accept first ({there})"
+            in ended.message
+        )
+        assert SHOW_NOBODY not in ended.message, "a custodian's words are with the request alone"
+    (known,) = requests.get(four.hub, PAT, asked.request).node_conditions
+    assert (known.node, known.request, known.accepted_by) == ("england", there, None)
+    assert [(each.body, each.text) for each in known.conditions] == [("office", SHOW_NOBODY)]
+
+    for who, digest, error in (
+        (replace(PAT, subject="quinn"), "", DecisionNotAllowed),
+        (replace(PAT, body="effshire"), "", ServiceError),
+        (PAT, text_digest("others"), TransitionNotAllowed),
+    ):
+        with pytest.raises(error):
+            accept(four, asked.request, "england", who, digest)
+    (known,) = accept(four, asked.request, "england").node_conditions
+    assert known.accepted_by == "pat"
+    with pytest.raises(TransitionNotAllowed, match="accepted before"):
+        accept(four, asked.request, "england")
+    assert requests.get(four.nodes["england"], OLU, there).state == "approved", "it is told with the question"
+
+    first = four.run(asked.request)
+    assert four.table(first).to_pylist()[0]["n__status"] == ""
+    assert four.table(four.run(asked.request)).equals(four.table(first))
+    acts = [act for act in four.acts("england", there) if act[1] == "request.accepted"]
+    assert acts == [("hub hub for pat", "request.accepted")]
+    with four.nodes["england"].database.read() as session:
+        details = [e.details for e in events(session, subject=there) if e.action == "request.accepted"]
+    assert known.digest in details[0]
+    assert '"peer":"hub"' in details[0]
+    about = [
+        act for act in four.acts("hub", asked.request) if act[1] in ("conditions.learned", "request.accepted")
+    ]
+    assert [act for _, act in about] == ["conditions.learned", "request.accepted"]
+    assert about[1][0] == "pat"
+
+
+def test_nodes_that_count_jointly_all_say_at_once_what_they_ask_for(four: Nations) -> None:
+    asked = four.request("SELECT count(*) AS posts FROM posts")
+    four.run(asked.request)
+    for node in sorted(NATIONS):
+        approved_on(four, node, f"{node} first", SAM)
+    four.run(asked.request)
+    found = requests.get(four.hub, PAT, asked.request).node_conditions
+    assert [each.conditions[0].text for each in found] == [f"{node} first" for node in sorted(NATIONS)]
+    for node in NATIONS:
+        accept(four, asked.request, node)
+    assert four.table(four.run(asked.request)).to_pylist()[0]["posts__status"] == ""
+
+
+def test_nobody_accepts_for_somebody_else_nor_other_words(four: Nations) -> None:
+    """A hub speaks for each of its requesters; what it says of one of them is nothing that another said."""
+    sql = "SELECT sex, count(*) AS n FROM earnings WHERE pay < 700 GROUP BY sex"
+    asked = four.request(sql)
+    four.run(asked.request)
+    there = approved_on(four, "england", "for Pat")
+    four.run(asked.request)
+    england = four.nodes["england"]
+    (known,) = requests.get(four.hub, PAT, asked.request).node_conditions
+
+    def sender(node: str) -> Sender:
+        return Sender(node, "msg_1", time.monotonic() + 30, threading.Event())
+
+    pat = replace(PAT, subject="hub hub for pat")
+    sound = Accepted(request=there, conditions=known.digest)
+    for hub, who, said in (
+        ("hub", replace(pat, subject="hub hub for quinn"), sound),
+        ("hub", replace(pat, body="effshire"), sound),
+        ("wales", replace(pat, subject="hub wales for pat"), sound),
+        ("hub", pat, Accepted(request=there, conditions=text_digest("for Pat"))),
+        ("hub", pat, Accepted(request=f"req_{'0' * 30}", conditions=known.digest)),
+    ):
+        accepted_elsewhere.take(england, sender(hub), who, [said])
+        assert requests.get(england, OLU, there).state == "approved"
+    quinn = requests.submit(four.hub, replace(PAT, subject="quinn"), Ask(sql, "planning", PURPOSE))
+    assert "its custodian has to decide first" in four.run(quinn.request).message
+    assert requests.get(four.hub, PAT, quinn.request).node_conditions == []
+    quinns = approved_on(four, "england", "for Quinn")
+    accept(four, asked.request, "england")
+    assert four.run(asked.request).release, "though Quinn has accepted nothing"
+    assert requests.get(england, OLU, quinns).state == "approved"
+    assert four.run(quinn.request).release, "an approval that runs is its body's"
+
+
+def test_a_withdrawn_request_accepts_nothing(four: Nations) -> None:
+    asked = four.request("SELECT age, count(*) AS n FROM earnings WHERE pay < 600 GROUP BY age")
+    four.run(asked.request)
+    approved_on(four, "england", "only if")
+    four.run(asked.request)
+    requests.withdraw(four.hub, PAT, asked.request)
+    with pytest.raises(TransitionNotAllowed):
+        accept(four, asked.request, "england")
+
+
+async def page_for_olu(node: Node, path: str) -> str:
+    """A page of a node that is not served: what is started with it would be stopped for good."""
+    transport = httpx.ASGITransport(app=create_app(node))
+    async with httpx.AsyncClient(transport=transport, base_url=node.settings.public_url) as page:
+        await page.post("/sign-in", data={"person": "olu"})
+        return (await page.get(path, headers={"Accept": "text/html"})).text
+
+
+def test_conditions_are_read_and_accepted_by_every_way_to_the_hub(
+    four: Nations, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with served(four.hub) as hub, hub.session("pat") as pat:
+        asked = pat.request(
+            "SELECT age, count(*) AS n FROM people WHERE pay >= 850 GROUP BY age",
+            agreement="planning",
+            purpose=PURPOSE,
+            justification="To plan courses",
+        )
+        with pytest.raises(RunFailed):
+            asked.wait(progress=False)
+        for node in sorted(NATIONS):
+            there = approved_on(four, node, f"{SHOW_NOBODY} of {node}")
+        kept = requests.get(four.nodes["wales"], OLU, there)
+        assert (kept.justification, kept.hub) == ("To plan courses", "hub")
+        text = asyncio.run(page_for_olu(four.nodes["wales"], f"/requests/{there}"))
+        assert re.search(r"What for, as hub states it\s*</dt>\s*<dd[^>]*>To plan courses", text)
+        with pytest.raises(RunFailed, match="on conditions"):
+            asked.run().wait(progress=False)
+
+        assert {each["node"] for each in asked.refresh().conditions} == set(NATIONS)
+        assert asked.accept("england").conditions[-1]["node"] != "england"
+        with pytest.raises(ValueError, match="england has no conditions"):
+            asked.accept("england")
+
+        address = ["--url", hub.url, "--person", "pat"]
+        assert cli.run(["requests", asked.id, *address]) == 0
+        shown = capsys.readouterr().out
+        assert "scotland approves under the conditions: Show it to nobody" in shown
+        assert f"federation accept {asked.id} --of scotland" in shown
+        assert "accepted by pat" in shown
+        assert cli.run(["accept", asked.id, "--of", "scotland", *address]) == 0
+        assert "of scotland (office)" in capsys.readouterr().out
+        assert cli.run(["accept", asked.id, "--of", "scotland", *address]) != 0
+        assert "no conditions" in capsys.readouterr().err
+
+        with httpx.Client(base_url=hub.url, headers={"Accept": "text/html"}, timeout=60) as page:
+            page.post("/sign-in", data={"person": "pat"})
+            text = page.get(f"/requests/{asked.id}").text
+            forms = re.findall(r"<form[^>]*/acceptance\">(.*?)</form>", text, re.DOTALL)
+            assert len(forms) == 2
+            assert "&lt;b&gt;March&lt;/b&gt; of wales" in text
+            assert "of england" in text, "what was accepted stays to be read"
+            for form in forms:
+                said = dict(re.findall(r'name="(\w+)" value="([^"]*)"', form))
+                assert page.post(f"/requests/{asked.id}/acceptance", data=said).status_code == 303
+            text = page.get(f"/requests/{asked.id}").text
+            assert "/acceptance" not in text
+            assert text.count("Conditions accepted") == 4
+        assert asked.refresh().conditions == []
+        assert asked.run().wait(progress=False).release
+        with hub.http("pat") as http:
+            body = {"node": "wales", "conditions": "sha256:0"}
+            answer = http.post(f"/v1/requests/{asked.id}/accept", json=body)
+            assert (answer.status_code, answer.json()["code"]) == (409, "wrong_state")
+
+
+def test_what_nodes_of_earlier_versions_write_is_read_and_they_read_what_they_can(four: Nations) -> None:
+    """Their questions lack what is new, and so does every question in which it says nothing."""
+    asker = Asker("pat", "greater_ay", "planning", PURPOSE, "req_1", text_digest(""))
+    earlier = {
+        *("body", "requester", "purpose", "agreement", "sql", "question"),
+        *("plan_digest_at_hub", "hub_request", "approvals"),
+    }
+    written = CellsQuestion.of(asker, "wales", "SELECT 1", text_digest("")).model_dump(mode="json")
+    assert set(written) == earlier
+    assert read_question(written).accepted == ()
+    agreed = {"wales": [Agreed(f"req_{'0' * 30}", text_digest(""))]}
+    told = replace(asker, agreed=agreed, justification="To plan")
+    assert set(CellsQuestion.of(told, "wales", "SELECT 1", text_digest("")).model_dump()) == earlier | {
+        "accepted",
+        "justification",
+    }
+    assert not CellsQuestion.of(told, "scotland", "SELECT 1", text_digest("")).accepted
+    for change in ({"justification": "x" * 4001}, {"accepted": [{"request": "x", "conditions": "y"}]}):
+        with pytest.raises(MessageUnreadable):
+            read_question(written | change)
 
 
 VERTICAL = (

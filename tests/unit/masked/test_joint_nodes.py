@@ -62,7 +62,7 @@ class Hub:
         asker = Asker("pat", body, "planning", PURPOSE, "req_1", f"sha256:{'0' * 64}")
         cells = CellQuestion.of(query)
         message = CellsQuestion.of(
-            asker, cell_sql(cells, dataset, dataset.held.location).sql, cells.digest(dataset)
+            asker, nodes[0], cell_sql(cells, dataset, dataset.held.location).sql, cells.digest(dataset)
         )
         self.four, self.nodes = four, nodes
         self.body: dict[str, Any] = message.model_dump(mode="json") | {

@@ -14,6 +14,7 @@ import pytest
 
 from federation.audit.chain import events
 from federation.wire.channel import Declined, MessageKind, NodeUnavailable, Sender, Unavailability
+from federation.wire.conditions import Condition, Conditions
 from federation.wire.envelope import MessageFault
 from tests.support.wire import LoopbackFederation, loopback
 
@@ -83,6 +84,65 @@ def test_a_handler_that_declines_is_told_with_its_reference_alone(nodes: Loopbac
     assert unavailable(nodes) == expected
 
 
+CONDITIONS = Conditions.of("req_1", [Condition(body="office", text="Show it to nobody")])
+
+
+def test_conditions_reach_whoever_asked_and_are_a_missing_decision_to_earlier_versions(
+    nodes: LoopbackFederation,
+) -> None:
+    def handler(*_: object) -> Mapping[str, Any]:
+        raise Declined(Unavailability.CONDITIONS, "req_1", CONDITIONS)
+
+    nodes.parties["england"].desk.register(MessageKind.CELLS, handler)
+    kept: list[str] = []
+    nodes.tamper = lambda _, token: kept.append(token) or token  # type: ignore[func-returns-value]
+    with pytest.raises(NodeUnavailable) as error:
+        ask(nodes)
+    assert (error.value.reason, error.value.detail) == (Unavailability.CONDITIONS, "req_1")
+    assert error.value.conditions == CONDITIONS
+    assert "nobody" not in str(error.value)
+    body = json.loads(base64.urlsafe_b64decode(kept[0].split(".")[1] + "=="))["body"]
+    assert (body["code"], body["reference"]) == ("node_needs_a_person", "req_1")
+
+
+def _conditions(**changes: Any) -> dict[str, Any]:
+    return CONDITIONS.model_dump(mode="json") | changes
+
+
+@pytest.mark.parametrize(
+    ("code", "reference", "conditions", "expected"),
+    [
+        ("node_needs_a_person", "req_1", _conditions(), (Unavailability.CONDITIONS, "req_1")),
+        ("node_needs_a_person", "req_2", _conditions(), (Unavailability.BAD_REPLY, "")),
+        ("node_needs_a_person", "req_1", None, (Unavailability.BAD_REPLY, "")),
+        ("node_needs_a_person", "req_1", _conditions(conditions=[]), (Unavailability.BAD_REPLY, "")),
+        (
+            "node_needs_a_person",
+            "req_1",
+            _conditions(conditions=[{"body": "office", "text": SECRET}]),
+            (Unavailability.BAD_REPLY, ""),
+        ),
+        ("node_needs_a_person", "req_1", _conditions(more=SECRET), (Unavailability.BAD_REPLY, "")),
+        ("node_refused", "req_1", _conditions(), (Unavailability.REFUSED, "req_1")),
+        ("node_conditions", "req_1", _conditions(), (Unavailability.BAD_REPLY, "")),
+    ],
+)
+def test_conditions_are_the_very_words_that_their_digest_binds(
+    nodes: LoopbackFederation,
+    code: str,
+    reference: str,
+    conditions: Any,
+    expected: tuple[Unavailability, str],
+) -> None:
+    _failed(nodes, code, reference, conditions=conditions)
+    assert unavailable(nodes) == expected
+
+
+def test_conditions_are_not_longer_than_a_custodian_may_write() -> None:
+    with pytest.raises(ValueError, match="text"):
+        Conditions.of("req_1", [Condition(body="office", text="x" * 4001)])
+
+
 @pytest.mark.parametrize("answer", [ValueError(SECRET), {"x": float("nan")}, {"x": object()}, None])
 def test_a_handler_that_fails_says_nothing_of_how(nodes: LoopbackFederation, answer: Any) -> None:
     def handler(*_: object) -> Any:
@@ -116,7 +176,7 @@ def test_what_is_too_large_is_not_sent_nor_answered(nodes: LoopbackFederation, m
     assert unavailable(nodes, body={"x": "y" * 5000}) == (Unavailability.TOO_LARGE, "")
 
 
-def _failed(nodes: LoopbackFederation, code: Any, reference: Any) -> None:
+def _failed(nodes: LoopbackFederation, code: Any, reference: Any, **more: Any) -> None:
     """Have England answer as another software might."""
     from federation.wire import desk
 
@@ -124,7 +184,7 @@ def _failed(nodes: LoopbackFederation, code: Any, reference: Any) -> None:
 
     def receive(token: str) -> str:
         question = england.correspondence.read(token)
-        body = {"code": code, "reference": reference, "message": SECRET}
+        body = {"code": code, "reference": reference, "message": SECRET, **more}
         life = desk.ANSWER_LIFE
         return england.correspondence.write("hub", MessageKind.FAILED, body, life, question.id).token
 
