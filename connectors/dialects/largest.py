@@ -153,11 +153,12 @@ class _Top:
         return exp.paren(exp.or_(above, exp.and_(is_null(bound.copy()), not_null(value.copy()))))
 
     def above_all(self, first: str) -> exp.Expr:
-        """Above the smallest bound of all cells, which needs no cell to be looked up; also true where one has none."""
+        """Above the smallest bound of all cells, which needs no cell to be looked up; where one has none, any value."""
         every = exp.EQ(this=exp.Count(this=exp.Star()), expression=exp.Count(this=self.bound()))
         least = exp.select(case(every, exp.Min(this=self.bound()))).from_(first).subquery()
-        above = exp.GT(this=self.aggregate.this.copy(), expression=least)
-        return exp.func("COALESCE", above, exp.true())
+        value = self.aggregate.this
+        above = exp.GT(this=value.copy(), expression=least)
+        return exp.func("COALESCE", above, not_null(value.copy()))
 
     def above(self) -> exp.Expr:
         return named(self.search.above(self.aggregate.this, self.test(), self.k), self.name)
