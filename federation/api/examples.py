@@ -37,7 +37,10 @@ CHECK = {
         ],
         "presentation_sql": "SELECT k0 AS region, a0 AS people FROM cells_0 ORDER BY a0 DESC",
         "rules": [
-            {"rule": "cell_keys", "effect": "the sum of the contributors' record keys picks the noise"}
+            {
+                "rule": "cell_keys",
+                "effect": "counts get a little noise; the same people always get the same",
+            }
         ],
     },
     "refusals": [],

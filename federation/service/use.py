@@ -8,6 +8,7 @@ from datetime import datetime
 
 from catalogue.catalogue import Catalogue
 from catalogue.standard import domains_of
+from federation.identity.recorded import delegated
 from federation.service import plans
 from federation.service.node import Node
 from federation.service.questions import Ask
@@ -129,10 +130,16 @@ def _bounds(catalogue: Catalogue, request: Request, decisions: Sequence[Decision
         if agreement is None
         else day_bound(Ground.AGREEMENT, agreement.agreement, agreement.start, agreement.end)
     ]
+    delegation = delegated(request.delegation)
+    if delegation is not None:
+        bounds.append(day_bound(Ground.DELEGATION, delegation.delegation, None, delegation.until))
     for decision in approvals(request, decisions):
         ground, gone = _ground(catalogue, request, decision)
         until = decision.decided_at if gone else decision.valid_until
         bounds.append(Bound(ground, decision.decided_by, until=until))
+        if ground is Ground.STANDARD_QUERY and not gone:  # which may have been shortened since
+            last = catalogue.standard_queries[decision.decided_by].until
+            bounds.append(day_bound(ground, decision.decided_by, None, last))
     return bounds
 
 

@@ -17,7 +17,7 @@ class Ground(StrEnum):
     APPROVAL = "approval"
     STANDING_RULE = "standing_rule"
     STANDARD_QUERY = "standard_query"
-    SNAPSHOT = "snapshot"
+    DELEGATION = "delegation"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ def check_use(
     maximum_runs: int | None,
     now: datetime,
 ) -> Usable | Unusable:
-    """Whether a request may be used at ``now``: the minimum over agreement, approvals and snapshot.
+    """Whether a request may be used at ``now``: the minimum over agreement, delegation and approvals.
 
     Args:
         state: the stored state of the request, unless it has lapsed.

@@ -171,7 +171,11 @@ def _terms_faults(context: Context) -> list[Refusal]:
         faults.append(_terms(Code.AGREEMENT_EXPIRED, message, "Ask for its renewal."))
     if match_purpose(agreement, context.purpose) is PurposeMatch.NOT_PERMITTED:
         allowed = "; ".join(agreement.purposes)
-        message = f"“{agreement.title}” does not permit this purpose."
+        message = (
+            f"“{agreement.title}” does not permit this purpose."
+            if context.purpose.strip()
+            else "No purpose is stated."
+        )
         faults.append(_terms(Code.PURPOSE_NOT_PERMITTED, message, f"State one of its purposes: {allowed}."))
     return faults
 
@@ -406,15 +410,29 @@ def _rules(
     for name in dict.fromkeys(query.profile for query in queries):
         profile = context.catalogue.profiles[name]
         frequency = profile.frequency
-        yield AppliedRule("contributors", "contributors are counted beside every number")
+        yield AppliedRule(
+            "contributors",
+            "whoever is behind a number is counted too: there have to be enough",
+        )
         if frequency.minimum_second_units:
-            yield AppliedRule("second_unit", "a second kind of unit is counted beside every number")
+            yield AppliedRule(
+                "second_unit",
+                "a second kind of unit is counted too: there have to be enough",
+            )
         if profile.cell_keys is not None:
-            yield AppliedRule("cell_keys", "the sum of the contributors' record keys picks the noise")
+            yield AppliedRule(
+                "cell_keys",
+                "counts get a little noise; the same people always get the same",
+            )
         atoms = [atom for query in queries if query.profile == name for atom in query.atoms]
         totals = any(atom.kind not in (AtomKind.UNITS, AtomKind.QUANTILE) for atom in atoms)
         if totals and (profile.dominance.p_percent or profile.dominance.dominance_k_percent):
-            yield AppliedRule("dominance", "the largest contributions are read beside every total")
+            yield AppliedRule(
+                "dominance",
+                "the largest contributions to a total are read: none may be worked out",
+            )
     if any(query.guards for query in queries):
-        yield AppliedRule("complement", "an ad-hoc set of codes is held against the set around it")
+        yield AppliedRule(
+            "complement", "where codes were picked by hand, what is left out has to be enough too"
+        )
     yield AppliedRule("dense_grid", "every combination of codes has a row, whether anybody is there or not")

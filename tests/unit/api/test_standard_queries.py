@@ -103,16 +103,19 @@ def test_custodians_who_did_not_publish_it_decide_on_their_data(node: Running) -
         assert olu.approve(request.id, reason="fine", plan_digest=request.plan_digest).state == "approved"
 
 
-def test_what_it_decided_ends_when_it_says_something_else(tmp_path: Path) -> None:
+@pytest.mark.parametrize("change", [("maximum: 20", "maximum: 19"), ("until: 2090-01", "until: 2025-06")])
+def test_what_it_decided_ends_when_it_says_something_else(tmp_path: Path, change: tuple[str, str]) -> None:
     directory = write_node(tmp_path, {"queries/all.yaml": QUERY})
     with running(directory) as node, node.session("pat") as pat:
         request = pat.ask("by_sex").id
-    (directory / "queries/all.yaml").write_text(QUERY.replace("maximum: 20", "maximum: 19"))
+    (directory / "queries/all.yaml").write_text(QUERY.replace(*change))
     with running(directory) as node, node.session("pat") as pat:
         found = pat.get_request(request)
         assert (found.state, found.fields["usable"]) == ("expired", False)
         assert "by_sex" in found.fields["reason"]
-        assert pat.ask("by_sex").fields["usable"]
+        left = [each["query"] for each in pat.standard_queries()]
+        assert left == ["by_sex"] * (change[0] == "maximum: 20")
+        assert all(pat.ask(query).fields["usable"] for query in left)
 
 
 @pytest.mark.parametrize(

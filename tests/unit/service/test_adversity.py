@@ -6,13 +6,16 @@ import os
 import subprocess
 import threading
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from federation.audit.chain import verify_chain
+from federation.identity.principal import Delegation, NodeRole, Principal
+from federation.service import requests
+from federation.service.questions import Ask
 from tests.support.node import BOTH_SQL, FILES, PURPOSE, STANDING_SQL, Running, running, write_node
 
 ASK = {"sql": STANDING_SQL, "agreement": "planning", "purpose": PURPOSE}
@@ -49,6 +52,20 @@ def test_an_agreement_that_ends_while_the_node_runs(tmp_path: Path) -> None:
             "state": "expired",
             "release": 200,
         }
+
+
+def test_a_request_ends_with_the_delegation_under_which_it_was_made(tmp_path: Path) -> None:
+    """Its last day is a day of it."""
+    deed = Delegation("deed", "Deed of 1 March", date(2089, 12, 31))
+    eve = Principal("eve", "Eve Elsewhere", "greater_ay", frozenset({NodeRole.PLANNER}), deed)
+    with running(write_node(tmp_path)) as node:
+        request = requests.submit(node.node, eve, Ask(STANDING_SQL, "planning", PURPOSE)).request
+    states = {}
+    for now in (datetime(2089, 12, 31, 23, tzinfo=UTC), datetime(2090, 1, 1, tzinfo=UTC)):
+        with running(tmp_path, clock=lambda: now) as node:  # noqa: B023 - within this turn
+            view = requests.get(node.node, eve, request)
+            states[now.year] = (view.state, view.usable, "deed" in view.reason)
+    assert states == {2089: ("approved", True, False), 2090: ("expired", False, True)}
 
 
 @pytest.mark.parametrize(
