@@ -37,6 +37,15 @@ def _missing(table: Table) -> SourceError:
     return SourceError(SourceFault.MISSING, f"dataset {table.dataset}: its source is not there")
 
 
+def _is_passed_over(path: Path) -> bool:
+    """What engines leave in a directory beside its data, and pass over themselves: temporary and hidden files.
+
+    >>> _is_passed_over(Path("_temporary/0/part.parquet")), _is_passed_over(Path("_year=2025/part.parquet"))
+    (True, False)
+    """
+    return any(part[0] == "." or (part[0] == "_" and "=" not in part) for part in path.parts)
+
+
 @dataclass(frozen=True, slots=True)
 class FileSource:
     """Files below ``root``. A location is a path, a glob, or a directory of files of one format, whose folders
@@ -49,7 +58,8 @@ class FileSource:
         root = self.root.resolve()
         try:
             if (root / table.location).is_dir():
-                inside = (root / table.location).rglob("*")
+                folder = root / table.location
+                inside = (path for path in folder.rglob("*") if not _is_passed_over(path.relative_to(folder)))
                 found = sorted(path for path in inside if path.suffix.lower() in SUFFIXES and path.is_file())
             elif any(sign in table.location for sign in "*?["):
                 found = sorted(root.glob(table.location))

@@ -82,6 +82,17 @@ def test_folders_are_columns(connector: DuckDBConnector) -> None:
     assert counts(connector, BAND) == {0: 20, 1: 20, 2: 20, 3: 20}
 
 
+def test_what_engines_leave_beside_their_data_is_passed_over(
+    connector: DuckDBConnector, tmp_path: Path, suffix: str
+) -> None:
+    """As Spark passes it over: or rows would be counted twice."""
+    for left in ("_temporary/0/part", ".ipynb_checkpoints/part", "sex=F/._part"):
+        path = tmp_path / "people" / f"{left}.{suffix}"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(os.urandom(500))
+    assert counts(connector, SEX) == {0: 40, 1: 40}
+
+
 def damage(tmp_path: Path, folder: str) -> None:
     for path in (tmp_path / "people").glob(f"{folder}/*"):
         path.write_bytes(os.urandom(500))
