@@ -81,6 +81,7 @@ def test_a_good_token_is_accepted(node: Running, provider: RunningProvider) -> N
         "name": "Pat Planner",
         "body": "greater_ay",
         "roles": ["planner"],
+        "run_seconds": 300.0,
     }
 
 
@@ -93,6 +94,7 @@ def test_a_program_with_credentials_is_kept_apart_from_people(
         "name": "program dashboard",
         "body": "greater_ay",
         "roles": ["planner"],
+        "run_seconds": 300.0,
     }
     # A person who chose that name for themselves is not that program.
     assert me(node, signed(provider, sub="dashboard")).json()["subject"] == "dashboard"
