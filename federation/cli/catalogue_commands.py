@@ -128,7 +128,7 @@ def register(app: typer.Typer) -> None:
         if as_json:
             output.print_json(found)
         else:
-            output.fields(found)
+            output.fields({name: found[name] for name in ("subject", "name", "body", "roles")})
 
 
 def _show_dataset(found: Mapping[str, Any]) -> None:
