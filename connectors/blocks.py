@@ -38,10 +38,10 @@ class Blocks:
     def __post_init__(self) -> None:
         self.width = max((len(block.axes) for block in self.fragment.blocks), default=0)
 
-    def map(self, axis: Axis) -> str:
+    def _map(self, axis: Axis) -> str:
         return self.maps.setdefault(axis, f"map{len(self.maps)}")
 
-    def scan(
+    def _scan(
         self,
         layer: Layer,
         scan: Scan,
@@ -56,7 +56,7 @@ class Blocks:
         shared = [set(keys) for keys in scan.blocks.values()]
         for key in scan.keys:
             if isinstance(key, EarlyKey):
-                self.map(key.axis)
+                self._map(key.axis)
         keys = {key: rows.key(key, drop=all(key in keys for keys in shared)).name for key in scan.keys}
         matches = exp.true() if within is None else self._matches(rows, within)
         by: list[exp.Expr] = [exp.column(column) for column in keys.values()]
@@ -101,7 +101,7 @@ class Blocks:
                 assert isinstance(axis, Axis)
                 alias = f"j{position}"
                 select = select.join(
-                    exp.to_table(self.map(axis), alias=alias),
+                    exp.to_table(self._map(axis), alias=alias),
                     on=map_match(axis, alias, stored),
                     join_type="inner",
                     copy=False,
@@ -124,18 +124,18 @@ class Blocks:
         found: dict[int, exp.Select] = {}
         extra = self._bin(layer, histogram) if histogram is not None else None
         for scan in plan_scans(keys, bins):
-            source, names = self.scan(layer, scan, extra, again=again)
+            source, names = self._scan(layer, scan, extra, again=again)
             if again:
                 self.scanned.append((scan, source, names))
             for block, block_keys in scan.blocks.items():
                 if isinstance(layer, RowLayer):
-                    single = histogram is None and self.is_one_to_one(block, block_keys, scan)
-                    found[block] = self.row_block(layer, source, block, block_keys, names, single)
+                    single = histogram is None and self._is_one_to_one(block, block_keys, scan)
+                    found[block] = self._row_block(layer, source, block, block_keys, names, single)
                     if histogram is not None:
                         by_bin = self._bin_block(layer, source.copy(), block, block_keys, names)
                         self.bins.setdefault(histogram.id, {})[block] = by_bin
                 else:
-                    found[block] = self.entity_block(layer, source, block, block_keys, names, scan)
+                    found[block] = self._entity_block(layer, source, block, block_keys, names, scan)
         return found
 
     def within_few(self, layer: EntityLayer, few: exp.Expr) -> dict[int, exp.Select]:
@@ -153,12 +153,12 @@ class Blocks:
             blocks = list(scan.blocks)
             for own in plan_scans([entity_keys(self.fragment.blocks[block]) for block in blocks]):
                 own = Scan(own.keys, {blocks[i]: keys for i, keys in own.blocks.items()})
-                source, own_names = self.scan(layer, own, within=Within(groups, names))
+                source, own_names = self._scan(layer, own, within=Within(groups, names))
                 for block, keys in own.blocks.items():
-                    found[block] = self.entity_block(layer, source, block, keys, own_names, own)
+                    found[block] = self._entity_block(layer, source, block, keys, own_names, own)
         return found
 
-    def row_block(
+    def _row_block(
         self,
         layer: RowLayer,
         source: exp.Expr,
@@ -176,7 +176,7 @@ class Blocks:
             return select.group_by(*parts, copy=False)
         return select.select("1 AS one", copy=False).having(layer.exists(), copy=False)
 
-    def is_one_to_one(self, block: int, keys: tuple[Key, ...], scan: Scan) -> bool:
+    def _is_one_to_one(self, block: int, keys: tuple[Key, ...], scan: Scan) -> bool:
         """Whether each group of the scan is one cell of the block."""
         axes = self.fragment.blocks[block].axes
         return set(keys) == set(scan.keys) and all(
@@ -184,7 +184,7 @@ class Blocks:
             for axis, key in zip(axes, keys, strict=True)
         )
 
-    def entity_block(
+    def _entity_block(
         self,
         layer: Layer,
         source: exp.Expr,

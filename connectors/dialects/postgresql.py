@@ -244,7 +244,7 @@ class _Search(LargestSearch):
         return same(a, b)
 
     def hashed(self, by: exp.Expr) -> exp.Expr:
-        """By the type's own hash, which gives equal values the same, however they are written (1.0 and 1.00)."""
+        """By the type's own hash, which gives equal values the same, however they are written (0 and -0)."""
         return _parsed(f"(HASH_ARRAY(ARRAY[{sql(by)}]) & 1023)")
 
     def given(self, first: str, columns: Mapping[str, exp.Expr]) -> exp.Expr:

@@ -56,7 +56,7 @@ def as_documented(
 
 def stored_in_order_of(dataset: Dataset, candidates: tuple[Candidate, ...]) -> str | None:
     """The column of the holding, or else of the second unit, that a document names, if it is stored: who is grouped
-    by it reads rows of one after the other, which takes a third less (docs/adr/entities-are-grouped-first.md)."""
+    by it reads rows of one after the other, which is faster (docs/adr/entities-are-grouped-first.md)."""
     unit = dataset.unit
     entities = [unit.holding, unit.second.expression if unit.second is not None else None]
     stored = {item.column.name for item in candidates if item.role is not None}
